@@ -1,0 +1,218 @@
+"""The promises, one function each: a sentence for a name, the violations for a value. Pure.
+
+Each takes a finished `Run` and yields what breaks its sentence, [] when it holds. Tests ask them of random runs, the
+audit of a bundle; `proofs/` proves them of every run. Only promise 2 needs what no auditor has: true arrival times,
+known in simulation only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from model import guards
+from model.terms import Terms
+from model.vocabulary import CutOff, Decision, Entry, Outcome, RegionName, RequestId, Seen, SoldOut, Won
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished sale: what was logged, what was decided, what everybody was told."""
+
+    terms: Terms
+    logs: Mapping[RegionName, Sequence[Entry]]
+    decisions: Sequence[Decision]
+    outcomes: Sequence[Outcome]
+    true_arrival_ns: Mapping[RequestId, int] = field(default_factory=dict)
+    """By request, in simulation; {} elsewhere."""
+
+    @cached_property
+    def winners(self) -> list[Won]:
+        return [decision for decision in self.decisions if isinstance(decision, Won)]
+
+    @cached_property
+    def cut_offs(self) -> dict[RegionName, int]:
+        return {cut.region: cut.seq for cut in self.decisions if isinstance(cut, CutOff)}
+
+    @cached_property
+    def entries(self) -> dict[RequestId, Entry]:
+        return {entry.request: entry for entries in self.logs.values() for entry in entries}
+
+    @cached_property
+    def contenders(self) -> dict[str, Entry]:
+        """By buyer, the least of the entries that count."""
+        least: dict[str, Entry] = {}
+        for region, entries in self.logs.items():
+            last = self.cut_offs.get(region)
+            for entry in entries:
+                if last is not None and not guards.entry_counts(entry.seq, last):
+                    continue
+                known = least.get(entry.buyer)
+                if known is None or (entry.stamp_ns, entry.request) < (known.stamp_ns, known.request):
+                    least[entry.buyer] = entry
+        return least
+
+    def place_ns(self, entry: Entry) -> int:
+        return guards.place_ns(entry.stamp_ns, self.terms.opens_ns)
+
+
+Violations: TypeAlias = Iterator[str]
+Invariant: TypeAlias = Callable[[Run], Violations]
+
+
+def _served_in_order(run: Run) -> list[Entry]:
+    """Winners' entries by rank, then one of the losers who should have gone first if anybody: the earliest."""
+    served = [run.entries[won.request] for won in run.winners if won.request in run.entries]
+    won = {entry.request for entry in served}
+    losers = [
+        entry for entry in run.contenders.values() if entry.request not in won and entry.buyer not in _winning(run)
+    ]
+    if losers:
+        served.append(min(losers, key=run.place_ns))
+    return served
+
+
+def _winning(run: Run) -> set[str]:
+    return {run.entries[won.request].buyer for won in run.winners if won.request in run.entries}
+
+
+def nobody_is_served_before_one_who_certainly_came_first(run: Run) -> Violations:
+    """Promise 1: if a's place + W < b's place, a is served first."""
+    served = _served_in_order(run)
+    earliest_later: Entry | None = None
+    for entry in reversed(served):
+        if earliest_later is not None and guards.certainly_before(
+            run.place_ns(earliest_later), run.place_ns(entry), run.terms.tie_window_ns
+        ):
+            yield f"{entry.request} was served before {earliest_later.request}, which certainly came first"
+        if earliest_later is None or run.place_ns(entry) < run.place_ns(earliest_later):
+            earliest_later = entry
+
+
+def whoever_truly_came_first_by_more_than_the_bound_is_served_first(run: Run) -> Violations:
+    """Promise 2: more than W + 2ε of true time apart (arrivals before opening counting as the opening)."""
+    limit_ns = run.terms.tie_window_ns + 2 * run.terms.skew_bound_ns
+    earliest_ns: int | None = None
+    for entry in reversed(_served_in_order(run)):
+        arrival_ns = run.true_arrival_ns.get(entry.request)
+        if arrival_ns is None:
+            continue
+        true_place_ns = guards.place_ns(arrival_ns, run.terms.opens_ns)
+        if earliest_ns is not None and guards.certainly_before(earliest_ns, true_place_ns, limit_ns):
+            yield f"{entry.request} was served before one that truly came {true_place_ns - earliest_ns} ns earlier"
+        earliest_ns = true_place_ns if earliest_ns is None else min(earliest_ns, true_place_ns)
+
+
+def no_more_units_are_sold_than_the_stock(run: Run) -> Violations:
+    """Promise 6: never oversell; no unit twice; ranks count from 0."""
+    if len(run.winners) > run.terms.stock:
+        yield f"{len(run.winners)} units were sold of {run.terms.stock}"
+    for unit, times in Counter(won.unit for won in run.winners).items():
+        if times > 1 or not 0 <= unit < run.terms.stock:
+            yield f"unit {unit} of {run.terms.stock} was sold {times} times"
+    for position, won in enumerate(run.winners):
+        if won.rank != position:
+            yield f"{won.request} has rank {won.rank} and was served at {position}"
+
+
+def no_buyer_wins_twice(run: Run) -> Violations:
+    """One entry per buyer wins, and it is the least that counts."""
+    buyers = Counter(run.entries[won.request].buyer for won in run.winners if won.request in run.entries)
+    for buyer, times in buyers.items():
+        if times > 1:
+            yield f"buyer {buyer} won {times} times"
+
+
+def every_winner_was_logged_and_counts(run: Run) -> Violations:
+    """Whoever won had asked, in the region that the record names, and not beyond a cut-off."""
+    for won in run.winners:
+        entry = run.entries.get(won.request)
+        if entry is None:
+            yield f"{won.request} won and is in no log"
+        elif won.request.rpartition(".")[0] != won.region:
+            yield f"{won.request} won in {won.region}"
+        elif won.region in run.cut_offs and not guards.entry_counts(entry.seq, run.cut_offs[won.region]):
+            yield f"{won.request} won beyond the cut-off of {won.region}"
+
+
+def every_logged_request_has_exactly_one_outcome(run: Run) -> Violations:
+    """Promise 6: one outcome each, nothing else."""
+    told = Counter(outcome.request for outcome in run.outcomes)
+    for request in run.entries.keys() - told.keys():
+        yield f"{request} was logged and has no outcome"
+    for request, times in told.items():
+        if request not in run.entries:
+            yield f"{request} has an outcome and is in no log"
+        elif times > 1:
+            yield f"{request} has {times} outcomes"
+
+
+def winners_are_told_that_they_won_and_nobody_else_is(run: Run) -> Violations:
+    """What is told is what was decided."""
+    won = {winner.request: winner for winner in run.winners}
+    for outcome in run.outcomes:
+        winner = won.get(outcome.request)
+        if (outcome.state == "won") != (winner is not None):
+            yield f"{outcome.request} is told {outcome.state}"
+        elif winner is not None and (outcome.rank, outcome.unit) != (winner.rank, winner.unit):
+            yield f"{outcome.request} is told rank {outcome.rank} and unit {outcome.unit}"
+
+
+def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
+    """Promise 6: sold out, closed, duplicate, cut off, cancelled or halted; and the reason is true."""
+    sold_out = any(isinstance(decision, SoldOut) for decision in run.decisions)
+    winning = {run.entries[won.request].buyer: won.request for won in run.winners if won.request in run.entries}
+    for outcome in run.outcomes:
+        entry = run.entries.get(outcome.request)
+        if outcome.state != "lost" or entry is None:
+            continue
+        if outcome.reason is None:
+            yield f"{outcome.request} lost without a reason"
+        elif outcome.reason == "sold_out" and not sold_out:
+            yield f"{outcome.request} lost as sold out, and units are left"
+        elif outcome.reason == "duplicate" and winning.get(entry.buyer) != outcome.of:
+            yield f"{outcome.request} lost as duplicate of {outcome.of}, which is not its buyer's winner"
+
+
+def stamps_keep_their_bound_and_the_sales_hours(run: Run) -> Violations:
+    """No stamp without a clock good enough; nobody certainly early or late is let in."""
+    terms = run.terms
+    for region, entries in run.logs.items():
+        for entry in entries:
+            if not guards.bound_holds(entry.bound_ns, terms.skew_bound_ns):
+                yield f"{region} entry {entry.seq}: bound {entry.bound_ns} ns is above ε"
+            if guards.certainly_early(entry.stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
+                yield f"{region} entry {entry.seq}: certainly early"
+            if guards.certainly_late(entry.stamp_ns, terms.skew_bound_ns, terms.closes_ns):
+                yield f"{region} entry {entry.seq}: certainly late"
+
+
+def no_stamp_follows_below_a_mark_that_was_seen(run: Run) -> Violations:
+    """Each region keeps its promise: entries logged after a mark was seen are not below it."""
+    for region, entries in run.logs.items():
+        seen = [
+            record.regions[region] for record in run.decisions if isinstance(record, Seen) and region in record.regions
+        ]
+        reached, mark_ns = 0, 0
+        for entry in entries:
+            while reached < len(seen) and seen[reached].seq < entry.seq:
+                mark_ns = max(mark_ns, seen[reached].mark_ns)
+                reached += 1
+            if not guards.may_follow(entry.stamp_ns, mark_ns):
+                yield f"{region} entry {entry.seq}: stamp {entry.stamp_ns} is below the mark {mark_ns}"
+
+
+PROMISES: Final[tuple[Invariant, ...]] = (
+    nobody_is_served_before_one_who_certainly_came_first,
+    whoever_truly_came_first_by_more_than_the_bound_is_served_first,
+    no_more_units_are_sold_than_the_stock,
+    no_buyer_wins_twice,
+    every_winner_was_logged_and_counts,
+    every_logged_request_has_exactly_one_outcome,
+    winners_are_told_that_they_won_and_nobody_else_is,
+    nobody_loses_without_a_stated_reason,
+    stamps_keep_their_bound_and_the_sales_hours,
+    no_stamp_follows_below_a_mark_that_was_seen,
+)
+"""All of them, in the order in which a report tells them."""

@@ -1,0 +1,115 @@
+"""From decisions to what each buyer is told. Pure.
+
+The decision log records winners and turning points only, so it stays as small as the stock; every other outcome
+follows from it and the entry. The gateways, the export and the audit ask the same function.
+
+An outcome is told only when it is for good. Before that, `None`: pending. Two things can still change what becomes
+of an entry that has not won: its region may be cut off below it (then the reason is `cut_off`, always), and until the
+arbiter has counted it nobody knows. An entry that a `Seen` has counted can never be cut off, because a region is cut
+off where the arbiter had read to.
+"""
+
+from dataclasses import dataclass, field
+
+from model.guards import entry_counts
+from model.vocabulary import (
+    BuyerId,
+    Cancelled,
+    Closed,
+    CutOff,
+    Decision,
+    Halted,
+    LostReason,
+    Outcome,
+    RegionName,
+    RequestId,
+    Seen,
+    SoldOut,
+    Won,
+)
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the decision log says so far."""
+
+    decisions: int = 0
+    winners: dict[RequestId, Won] = field(default_factory=dict)
+    winner_of: dict[BuyerId, RequestId] = field(default_factory=dict)
+    counted: dict[RegionName, int] = field(default_factory=dict)
+    """The last number that the arbiter has counted of each region."""
+    cut_offs: dict[RegionName, int] = field(default_factory=dict)
+    sold_out_at: int | None = None
+    """The index of the `sold_out` record."""
+    cancelled: str | None = None
+    halted: str | None = None
+    closed: str | None = None
+
+    def apply(self, decision: Decision, winner: BuyerId | None = None) -> None:
+        """The next record of the decision log.
+
+        Args:
+            winner: the buyer of a `Won`, whose record names the request only; elsewhere None.
+        """
+        match decision:
+            case Seen(regions):
+                self.counted.update({name: region.seq for name, region in regions.items()})
+            case Won(request):
+                self.winners[request] = decision
+                if winner is not None:
+                    self.winner_of[winner] = request
+            case SoldOut():
+                self.sold_out_at = self.decisions
+            case CutOff(region, seq):
+                self.cut_offs[region] = self.counted[region] = seq
+            case Cancelled(reason):
+                self.cancelled = reason
+            case Halted(reason):
+                self.halted = reason
+            case Closed(reason):
+                self.closed = reason
+        self.decisions += 1
+
+    @property
+    def over(self) -> bool:
+        """Whether no record follows."""
+        return self.closed is not None or self.halted is not None
+
+    @property
+    def state(self) -> str:
+        """`open`, `closed`, `halted` or `cancelled`; before opening a sale is `scheduled`, which only a clock tells."""
+        if self.halted is not None:
+            return "halted"
+        if self.cancelled is not None:
+            return "cancelled"
+        if self.closed is not None or self.sold_out_at is not None:
+            return "closed"
+        return "open"
+
+    def lost_reason(self) -> LostReason | None:
+        """Why whoever has not won has lost, as things stand; None while units may still be won."""
+        if self.sold_out_at is not None:
+            return "sold_out"
+        if self.cancelled is not None:
+            return "cancelled"
+        if self.halted is not None:
+            return "halted"
+        if self.closed is not None:
+            return "closed"
+        return None
+
+    def outcome(self, region: RegionName, seq: int, request: RequestId, buyer: BuyerId) -> Outcome | None:
+        """What became of an entry, for good; None while that is not known."""
+        won = self.winners.get(request)
+        if won is not None:
+            return Outcome(request, "won", rank=won.rank, unit=won.unit)
+        cut_off_seq = self.cut_offs.get(region)
+        if cut_off_seq is not None and not entry_counts(seq, cut_off_seq):
+            return Outcome(request, "lost", reason="cut_off")
+        if not self.over and seq > self.counted.get(region, 0):
+            return None
+        winner = self.winner_of.get(buyer)
+        if winner is not None:
+            return Outcome(request, "lost", reason="duplicate", of=winner)
+        reason = self.lost_reason()
+        return None if reason is None else Outcome(request, "lost", reason=reason)

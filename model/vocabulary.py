@@ -1,0 +1,156 @@
+"""The nouns of Firstcome, one record each: what a log line says, what a decision says, what a buyer is told.
+
+Every other room uses these records; there is no second set of models for HTTP, the store or the audit. Times are
+integers of nanoseconds since the Unix epoch, in UTC. Their lines on disk: `wire.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+SaleId: TypeAlias = str
+"""The first 32 hex digits of the SHA-256 of a sale's canonical terms."""
+
+RequestId: TypeAlias = str
+"""`<region>.<random>`; called a purchase in URLs."""
+
+BuyerId: TypeAlias = str
+"""A pseudonym chosen by the merchant: bundles are public."""
+
+RegionName: TypeAlias = str
+
+Head: TypeAlias = str
+"""A hash-chain head: 64 hex digits. See `wire.extend`."""
+
+ID_FORM: Final = r"[A-Za-z0-9._~-]{1,128}"
+"""What a buyer, a region or a purchase may be called: safe in a URL, a file name, a log line and a store's key."""
+
+NANOSECONDS_IN_SECOND: Final = 1_000_000_000
+
+_is_id = re.compile(ID_FORM).fullmatch
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may name a buyer, a region or a purchase."""
+    return _is_id(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One logged request: a line of its region's log.
+
+    `stamp_ns` is its arrival by the host's corrected clock, true to `bound_ns`. `clock` names the evidence, as
+    `<host>/<update>`. `heard_ns` is the arbiter's time in the last heartbeat that its gateway had read before the
+    request arrived, 0 where there was none.
+    """
+
+    seq: int
+    request: RequestId
+    buyer: BuyerId
+    stamp_ns: int
+    bound_ns: int
+    clock: str
+    heard_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSeen:
+    """How far the arbiter had read one region: its last number, the head there, and the mark read before."""
+
+    seq: int
+    head: Head
+    mark_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the arbiter had read of each region still in the sale, and when, by its own clock's interval."""
+
+    regions: Mapping[RegionName, RegionSeen]
+    earliest_ns: int
+    latest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """A request got a unit. `rank` counts winners from 0 in serving order; `unit` is in [0, stock)."""
+
+    request: RequestId
+    region: RegionName
+    rank: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoldOut:
+    """The last unit is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A region fell silent for too long; its entries beyond `seq` do not count."""
+
+    region: RegionName
+    seq: int
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The sale was stopped by a caller with the operate scope. Units won before stay won."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """A region's log contradicts itself or what the arbiter had read of it. Nothing is guessed after that."""
+
+    reason: str
+
+
+CloseReason: TypeAlias = Literal["sold_out", "time", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Every region's log is read to its end; the bundle is complete."""
+
+    reason: CloseReason
+
+
+Decision: TypeAlias = Seen | Won | SoldOut | CutOff | Cancelled | Halted | Closed
+"""A record of the decision log. `Seen`, `CutOff`, `Cancelled`, `Halted` and most `Closed` come from the world; the
+others follow from them and the logs (`arbiter.py`)."""
+
+LostReason: TypeAlias = Literal["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request, for good.
+
+    Won: `rank` and `unit` are set. Lost: `reason` is set, and for a duplicate `of` names the buyer's winner.
+    """
+
+    request: RequestId
+    state: Literal["won", "lost"]
+    reason: LostReason | None = None
+    rank: int | None = None
+    unit: int | None = None
+    of: RequestId | None = None
+
+
+class Contradiction(Exception):  # noqa: N818  (a finding about the logs, not a fault of ours)
+    """Logs, marks or decisions that cannot all be true.
+
+    Attributes:
+        region: whose log it is about, or "" for the decision log.
+        rule: the condition that was false, as a sentence.
+    """
+
+    def __init__(self, region: RegionName, rule: str) -> None:
+        super().__init__(f"region {region}: {rule}" if region else rule)
+        self.region = region
+        self.rule = rule

@@ -1,0 +1,240 @@
+"""Records as lines: the one form in which entries, decisions and outcomes are stored, hashed, sent and exported. Pure.
+
+Canonical JSON, one record a line: the RFC 8785 form restricted to ASCII keys, strings, booleans and integers below
+2⁵³. Nanoseconds are decimal strings, since a double holds epoch nanoseconds only to 256 ns. Reading is as strict as
+writing: a line that is not byte for byte what this file would have written is refused, so that what one reader
+accepts every reader accepts.
+
+Hash chains: head₀ is 32 zero bytes, headₙ = SHA-256(headₙ₋₁ ‖ line n without its line end), in hex.
+
+A log line is written in two halves around its number, because the number is given out by the store's script.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from model.vocabulary import (
+    ID_FORM,
+    Cancelled,
+    Closed,
+    Contradiction,
+    CutOff,
+    Decision,
+    Entry,
+    Halted,
+    Head,
+    Outcome,
+    RegionSeen,
+    Seen,
+    SoldOut,
+    Won,
+)
+
+FIRST_HEAD: Final[Head] = "00" * 32
+LARGEST_INTEGER: Final = 2**53 - 1
+
+_LOG_LINE: Final = re.compile(
+    r'\{"bound_ns":"(0|[1-9][0-9]{0,17})","buyer":"('
+    + ID_FORM
+    + r')","clock":"('
+    + ID_FORM
+    + r"/(?:0|[1-9][0-9]{0,15}))"
+    r'","heard_ns":"(0|[1-9][0-9]{0,18})","request":"(' + ID_FORM + r')","seq":([1-9][0-9]{0,15}),'
+    r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"\}'
+)
+
+
+def extend(head: Head, line: bytes) -> Head:
+    """The hash-chain head after one more line."""
+    return hashlib.sha256(bytes.fromhex(head) + line).hexdigest()
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """A record's canonical line, without a line end.
+
+    Raises:
+        ValueError: an integer beyond 2⁵³ − 1, a float, a null, a key that is not ASCII, or text that is not Unicode.
+    """
+    _check(record)
+    try:
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("text holds a lone surrogate, which no UTF-8 line can") from error
+
+
+def _check(value: object) -> None:
+    match value:
+        case bool() | str():
+            return
+        case int():
+            if abs(value) > LARGEST_INTEGER:
+                raise ValueError(f"integer {value} does not survive a double: write it as a decimal string")
+        case dict():
+            for key, inner in value.items():
+                if not (isinstance(key, str) and key.isascii()):
+                    raise ValueError(f"key {key!r} is not ASCII text")
+                _check(inner)
+        case list() | tuple():
+            for inner in value:
+                _check(inner)
+        case _:
+            raise ValueError(f"{type(value).__name__} {value!r} has no canonical form here")
+
+
+def parse_canonical(line: bytes) -> dict[str, Any]:
+    """The record of a canonical line.
+
+    Raises:
+        ValueError: the line is not JSON, not an object, or not in canonical form.
+    """
+    try:
+        record = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(record, dict):
+        raise ValueError("a record is a JSON object")
+    if canonical(record) != line:
+        raise ValueError("not in canonical form")
+    return record
+
+
+def log_line_halves(
+    request: str, buyer: str, stamp_ns: int, bound_ns: int, clock: str, heard_ns: int
+) -> tuple[str, str]:
+    """An entry's line up to its number, and from after it. The number stands between as a decimal integer."""
+    return (
+        f'{{"bound_ns":"{bound_ns}","buyer":"{buyer}","clock":"{clock}","heard_ns":"{heard_ns}",'
+        f'"request":"{request}","seq":',
+        f',"stamp_ns":"{stamp_ns}","type":"request"}}',
+    )
+
+
+def log_line(entry: Entry) -> bytes:
+    """An entry as the line of its region's log."""
+    before, after = log_line_halves(
+        entry.request, entry.buyer, entry.stamp_ns, entry.bound_ns, entry.clock, entry.heard_ns
+    )
+    return f"{before}{entry.seq}{after}".encode()
+
+
+def parse_log_line(line: bytes) -> Entry:
+    """The entry of a region log's line.
+
+    Raises:
+        ValueError: the line is not a canonical `request` record.
+    """
+    try:
+        found = _LOG_LINE.fullmatch(line.decode("ascii"))
+    except UnicodeDecodeError:
+        found = None
+    if found is None:
+        raise ValueError("not a canonical request record")
+    bound_ns, buyer, clock, heard_ns, request, seq, stamp_ns = found.groups()
+    return Entry(int(seq), request, buyer, int(stamp_ns), int(bound_ns), clock, int(heard_ns))
+
+
+def decision_line(index: int, decision: Decision) -> bytes:
+    """A decision as line `index` of the decision log."""
+    return canonical({"index": index, **_decision_fields(decision)})
+
+
+def _decision_fields(decision: Decision) -> dict[str, Any]:
+    match decision:
+        case Seen(regions, earliest_ns, latest_ns):
+            return {
+                "type": "seen",
+                "regions": {
+                    name: {"seq": seen.seq, "head": seen.head, "mark_ns": str(seen.mark_ns)}
+                    for name, seen in regions.items()
+                },
+                "at": {"earliest_ns": str(earliest_ns), "latest_ns": str(latest_ns)},
+            }
+        case Won(request, region, rank, unit):
+            return {"type": "won", "request": request, "region": region, "rank": rank, "unit": unit}
+        case SoldOut():
+            return {"type": "sold_out"}
+        case CutOff(region, seq, head):
+            return {"type": "cut_off", "region": region, "seq": seq, "head": head}
+        case Cancelled(reason):
+            return {"type": "cancelled", "reason": reason}
+        case Halted(reason):
+            return {"type": "halted", "reason": reason}
+        case Closed(reason):
+            return {"type": "closed", "reason": reason}
+
+
+def _nanoseconds(text: object) -> int:
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and str(int(text)) == text):
+        raise ValueError(f"{text!r} is not a decimal string of nanoseconds")
+    return int(text)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a number from 0")
+    return value
+
+
+def _seen(fields: dict[str, Any]) -> Decision:
+    regions = {
+        name: RegionSeen(_number(seen["seq"]), _text(seen["head"]), _nanoseconds(seen["mark_ns"]))
+        for name, seen in fields["regions"].items()
+    }
+    return Seen(regions, _nanoseconds(fields["at"]["earliest_ns"]), _nanoseconds(fields["at"]["latest_ns"]))
+
+
+def _won(fields: dict[str, Any]) -> Decision:
+    return Won(_text(fields["request"]), _text(fields["region"]), _number(fields["rank"]), _number(fields["unit"]))
+
+
+def _cut_off(fields: dict[str, Any]) -> Decision:
+    return CutOff(_text(fields["region"]), _number(fields["seq"]), _text(fields["head"]))
+
+
+_PARSERS: Final[dict[str, Callable[[dict[str, Any]], Decision]]] = {
+    "seen": _seen,
+    "won": _won,
+    "sold_out": lambda fields: SoldOut(),  # noqa: ARG005
+    "cut_off": _cut_off,
+    "cancelled": lambda fields: Cancelled(_text(fields["reason"])),
+    "halted": lambda fields: Halted(_text(fields["reason"])),
+    "closed": lambda fields: Closed(fields["reason"]),
+}
+
+
+def parse_decision_line(index: int, line: bytes) -> Decision:
+    """The decision of line `index` of a decision log.
+
+    Raises:
+        Contradiction: the line is not canonical, of an unknown type, has foreign fields, or another number.
+    """
+    try:
+        fields = parse_canonical(line)
+        decision = _PARSERS[fields["type"]](fields)
+        if decision_line(index, decision) != line:
+            raise ValueError(f"its fields are not those of {fields['type']} record {index}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Contradiction("", f"decision record {index} is well formed ({error})") from error
+    return decision
+
+
+def outcome_line(outcome: Outcome) -> bytes:
+    """An outcome as its line of `outcomes.jsonl`; what does not apply is left out."""
+    fields = {
+        "request": outcome.request,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "rank": outcome.rank,
+        "unit": outcome.unit,
+        "of": outcome.of,
+    }
+    return canonical({name: value for name, value in fields.items() if value is not None})
