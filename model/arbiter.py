@@ -49,6 +49,8 @@ class _Region:
     seq: int = 0
     head: Head = FIRST_HEAD
     mark_ns: int = 0
+    counted: int = 0
+    """The last number that a `Seen` has counted."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,14 @@ class Fold:
         """How many buyers wait for a decision."""
         return 0 if self.is_decided else len(self._waiting)
 
+    def buyer_of(self, request: RequestId) -> BuyerId:
+        """The buyer behind a request that waits or has won.
+
+        Raises:
+            KeyError: it does neither.
+        """
+        return self._buyers[request]
+
     def wanted_ns(self) -> int:
         """The mark that the next decision waits for: once every mark is above this, something is decided."""
         earliest_ns = self._lottery.earliest_place_ns()
@@ -140,8 +150,11 @@ class Fold:
             raise Contradiction(region, f"no entry is certainly early (entry {entry.seq})")
         if guards.certainly_late(entry.stamp_ns, terms.skew_bound_ns, terms.closes_ns):
             raise Contradiction(region, f"no entry is certainly late (entry {entry.seq})")
-        if entry.request.rpartition(".")[0] != region:
+        home, _, random = entry.request.rpartition(".")
+        if home != region or not random:
             raise Contradiction(region, f"every request is named after its region (entry {entry.seq})")
+        if entry.request in self._buyers:
+            raise Contradiction(region, f"every request is logged once (entry {entry.seq})")
 
     def _wait(self, entry: Entry) -> None:
         if entry.buyer in self.winners:
@@ -188,17 +201,23 @@ class Fold:
             if not guards.mark_may_rise(state.mark_ns, region.mark_ns):
                 raise Contradiction(name, f"its mark only moves forward ({state.mark_ns} to {region.mark_ns})")
         for name, region in seen.regions.items():
-            self._regions[name].mark_ns = region.mark_ns
+            state = self._regions[name]
+            state.mark_ns, state.counted = region.mark_ns, region.seq
         return list(self._consequences())
 
     def cut_off(self, region: RegionName) -> tuple[CutOff, list[Decision]]:
         """Go on without a region; entries beyond what was delivered do not count.
 
         Returns: the record, and what follows from it.
+
+        Raises:
+            Contradiction: the region is not in the sale, or was delivered further than a `Seen` has counted.
         """
         self._expect(not self.over, "no record follows the end of the sale")
         self._expect(region in self._regions, f"a region that is cut off ({region}) was in the sale")
-        state = self._regions.pop(region)
+        state = self._regions[region]
+        self._expect(state.seq == state.counted, f"a region is cut off where it was last seen ({state.counted})")
+        del self._regions[region]
         return CutOff(region, state.seq, state.head), list(self._consequences())
 
     def cancel(self, reason: str) -> Cancelled:
@@ -231,7 +250,7 @@ class Fold:
             request = self._lottery.draw(frontier_ns, terms.last_stamp_ns)
             if request is None:
                 break
-            buyer = self._buyers.pop(request)
+            buyer = self._buyers[request]
             rank = len(self.winners)
             self.winners[buyer] = request
             del self._waiting[buyer]

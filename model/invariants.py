@@ -13,7 +13,20 @@ from typing import Final, TypeAlias
 
 from model import guards
 from model.terms import Terms
-from model.vocabulary import CutOff, Decision, Entry, Outcome, RegionName, RequestId, Seen, SoldOut, Won
+from model.vocabulary import (
+    Cancelled,
+    Closed,
+    CutOff,
+    Decision,
+    Entry,
+    Halted,
+    Outcome,
+    RegionName,
+    RequestId,
+    Seen,
+    SoldOut,
+    Won,
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,11 @@ def no_buyer_wins_twice(run: Run) -> Violations:
     for buyer, times in buyers.items():
         if times > 1:
             yield f"buyer {buyer} won {times} times"
+    for won in run.winners:
+        entry = run.entries.get(won.request)
+        least = None if entry is None else run.contenders.get(entry.buyer)
+        if least is not None and least.request != won.request:
+            yield f"{won.request} won, and {least.request} is that buyer's least entry"
 
 
 def every_winner_was_logged_and_counts(run: Run) -> Violations:
@@ -161,18 +179,31 @@ def winners_are_told_that_they_won_and_nobody_else_is(run: Run) -> Violations:
 
 def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
     """Promise 6: sold out, closed, duplicate, cut off, cancelled or halted; and the reason is true."""
-    sold_out = any(isinstance(decision, SoldOut) for decision in run.decisions)
     winning = {run.entries[won.request].buyer: won.request for won in run.winners if won.request in run.entries}
+    true_of_all = {
+        "sold_out": len(run.winners) == run.terms.stock
+        and any(isinstance(record, SoldOut) for record in run.decisions),
+        "closed": any(isinstance(record, Closed) and record.reason == "time" for record in run.decisions),
+        "cancelled": any(isinstance(record, Cancelled) for record in run.decisions),
+        "halted": any(isinstance(record, Halted) for record in run.decisions),
+    }
     for outcome in run.outcomes:
         entry = run.entries.get(outcome.request)
         if outcome.state != "lost" or entry is None:
             continue
-        if outcome.reason is None:
-            yield f"{outcome.request} lost without a reason"
-        elif outcome.reason == "sold_out" and not sold_out:
-            yield f"{outcome.request} lost as sold out, and units are left"
-        elif outcome.reason == "duplicate" and winning.get(entry.buyer) != outcome.of:
-            yield f"{outcome.request} lost as duplicate of {outcome.of}, which is not its buyer's winner"
+        match outcome.reason:
+            case None:
+                yield f"{outcome.request} lost without a reason"
+            case "duplicate":
+                if winning.get(entry.buyer) != outcome.of:
+                    yield f"{outcome.request} lost as duplicate of {outcome.of}, which is not its buyer's winner"
+            case "cut_off":
+                last = run.cut_offs.get(entry.request.rpartition(".")[0])
+                if last is None or guards.entry_counts(entry.seq, last):
+                    yield f"{outcome.request} lost as cut off, and counts"
+            case reason:
+                if not true_of_all[reason]:
+                    yield f"{outcome.request} lost as {reason}, and the sale was not"
 
 
 def stamps_keep_their_bound_and_the_sales_hours(run: Run) -> Violations:

@@ -28,11 +28,13 @@ DEFAULT_INTAKE_GRACE_NS: Final = 200_000_000
 DEFAULT_CUT_OFF_AFTER_NS: Final = 30_000_000_000
 
 _INSTANT: Final = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)(?:\[([A-Za-z0-9_+/-]{1,64})\])?"
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-][01]\d:[0-5]\d)(?:\[([A-Za-z0-9_+/-]{1,64})\])?",
+    re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAST_NS: Final = 10**18
-"""September 2001. Every stamp has 19 digits from there to the year 2286, so stamps compare as strings too."""
+_GREATEST_NS: Final = 9 * 10**18
+"""From September 2001 to March 2255 every stamp has 19 digits, so stamps compare as strings too."""
 
 
 class Breach(NamedTuple):
@@ -172,8 +174,8 @@ class _Reading:
         except ValueError as error:
             self.breach(field, str(error))
             return _LEAST_NS
-        if moment_ns < _LEAST_NS:
-            self.breach(field, "is not before September 2001")
+        if not _LEAST_NS <= moment_ns <= _GREATEST_NS:
+            self.breach(field, "is from September 2001 to March 2255")
         self.normal[field] = value
         return moment_ns
 

@@ -42,7 +42,7 @@ _LOG_LINE: Final = re.compile(
     + r')","clock":"('
     + ID_FORM
     + r"/(?:0|[1-9][0-9]{0,15}))"
-    r'","heard_ns":"(0|[1-9][0-9]{0,18})","request":"(' + ID_FORM + r')","seq":([1-9][0-9]{0,15}),'
+    r'","heard_ns":"(0|[1-9][0-9]{0,18})","request":"(' + ID_FORM + r')","seq":([1-9][0-9]{0,14}),'
     r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"\}'
 )
 
@@ -92,12 +92,12 @@ def parse_canonical(line: bytes) -> dict[str, Any]:
     """
     try:
         record = json.loads(line)
+        if not isinstance(record, dict):
+            raise ValueError("a record is a JSON object")
+        if canonical(record) != line:
+            raise ValueError("not in canonical form")
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(record, dict):
-        raise ValueError("a record is a JSON object")
-    if canonical(record) != line:
-        raise ValueError("not in canonical form")
     return record
 
 
