@@ -161,7 +161,7 @@ class Fold:
             return
         known = self._waiting.get(entry.buyer)
         if known is not None:
-            if (known.stamp_ns, known.request) <= (entry.stamp_ns, entry.request):
+            if not guards.is_lesser_entry(entry.stamp_ns, entry.request, known.stamp_ns, known.request):
                 return
             self._lottery.withdraw(known.slot)
             del self._buyers[known.request]

@@ -7,6 +7,8 @@ and no chained comparison, so that the very same function runs on integers in th
 May be touched: only together with the obligation that reads the guard and the test that names it.
 """
 
+from typing import TypeVar
+
 
 def place_ns(stamp_ns: int, opens_ns: int) -> int:
     """Place in time: who came before the opening and was let in, came at the opening. max(stamp, opening)."""
@@ -37,7 +39,11 @@ def everyone_is_heard(frontier_ns: int, last_stamp_ns: int) -> bool:
     return last_stamp_ns < frontier_ns
 
 
-def serves_before(a_ticket: int, a_request: int, b_ticket: int, b_request: int) -> bool:
+Name = TypeVar("Name", int, str)
+"""A request's id; any order of ids will do, so proofs read it as an integer."""
+
+
+def serves_before(a_ticket: int, a_request: Name, b_ticket: int, b_request: Name) -> bool:
     """Inside one pot: the lower (ticket, request id) goes first. Tuples of the two compare alike."""
     return (a_ticket < b_ticket) | ((a_ticket == b_ticket) & (a_request < b_request))
 
@@ -92,7 +98,7 @@ def follows_in_log(seq: int, last_seq: int) -> bool:
     return seq == last_seq + 1
 
 
-def is_lesser_entry(a_stamp_ns: int, a_request: int, b_stamp_ns: int, b_request: int) -> bool:
+def is_lesser_entry(a_stamp_ns: int, a_request: Name, b_stamp_ns: int, b_request: Name) -> bool:
     """Of one buyer's entries only the least (stamp, request id) waits. Tuples of the two compare alike."""
     return (a_stamp_ns < b_stamp_ns) | ((a_stamp_ns == b_stamp_ns) & (a_request < b_request))
 

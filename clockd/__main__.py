@@ -1,0 +1,5 @@
+"""`python -m clockd`, for processes that are started by this interpreter."""
+
+from clockd.command import main
+
+main()

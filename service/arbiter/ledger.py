@@ -1,0 +1,123 @@
+"""The arbiter's own store: decision logs, appended under a fencing token and only onto the head that was seen.
+
+Every append carries the token that this process took when it started. A newer arbiter takes a higher one, and from
+then on the store refuses ours: two arbiters at once never fork a log. An append whose reply was lost is repeated until
+the store answers; the script knows a repeat when it sees one.
+
+Lines of the regions' logs are copied here before anything is decided by them. So an arbiter that starts again needs
+no region to be there, and a region that was cut off and never comes back is still in the bundle, as far as it counts.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from model.terms import Terms
+from model.vocabulary import RegionName, SaleId
+from service.store import keys
+from service.store.opening import Store
+from service.store.scripts import script
+from service.store.streams import read_all, read_chunks
+
+_log = structlog.get_logger()
+
+_PAUSE_SECONDS: Final = 0.1
+
+DecidedLine = tuple[bytes, bytes]
+"""A record's line, and the winner's buyer id beside a `won` record (b"" beside others)."""
+
+
+class FencedError(Exception):
+    """Another arbiter has taken over. The message says so."""
+
+
+class Ledger:
+    """The arbiter's store, under one fencing token."""
+
+    def __init__(self, store: Store, token: int) -> None:
+        self.store = store
+        self.token = token
+        self._append = script(store, "append")
+        self._copy = script(store, "copy")
+        self._open_sale = script(store, "open_sale")
+
+    @classmethod
+    async def take_over(cls, store: Store) -> "Ledger":
+        """Take the next token; every older arbiter is fenced off from now on."""
+        return cls(store, int(await store.incr(keys.FENCE)))
+
+    async def append(self, sale: SaleId, index: int, lines: Sequence[DecidedLine]) -> None:
+        """Append records from `index` on; returns when they are on disk.
+
+        A batch goes in one script call, so that a `seen` record is never there without what follows from it; the
+        store being away is waited out.
+
+        Raises:
+            FencedError: another arbiter has taken over, or has written there.
+        """
+        words = [word for line in lines for word in line]
+        await self._until_done(
+            self._append, [keys.FENCE, keys.ledger(sale)], [str(self.token), str(index), *words], b"appended"
+        )
+
+    async def copy(self, sale: SaleId, region: RegionName, first: int, lines: Sequence[bytes]) -> None:
+        """Keep lines of a region's log, from number `first` on, before anything is decided by them.
+
+        Raises:
+            FencedError: another arbiter has taken over.
+        """
+        last = first + len(lines) - 1
+        await self._until_done(
+            self._copy,
+            [keys.FENCE, keys.copied_log(sale, region)],
+            [str(self.token), str(first), str(last), b"\n".join(lines)],
+            b"copied",
+        )
+
+    async def copied(self, sale: SaleId, region: RegionName) -> list[bytes]:
+        """The lines of a region's log that were kept, from the first on."""
+        return await read_chunks(self.store, keys.copied_log(sale, region))
+
+    async def _until_done(self, act: AsyncScript, names: list[str], words: list[Any], done: bytes) -> None:
+        """Call a script that may be repeated until the store answers."""
+        while True:
+            try:
+                answer: Any = await act(keys=names, args=words)
+            except RedisError as error:
+                _log.warning("the arbiter's store does not answer; trying again", key=names[1], error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            if answer[0] != done:
+                raise FencedError(f"another arbiter decides now ({answer[0].decode()} {answer[1].decode()})")
+            return
+
+    async def open_sale(self, proposal: str, terms: Terms, seed: bytes) -> SaleId:
+        """Record a new sale for a proposal, or find the one that it became before.
+
+        Raises:
+            FencedError: another arbiter has taken over.
+        """
+        answer = await self._open_sale(
+            keys=[keys.FENCE, keys.ARBITER_SALES, keys.SEEDS, keys.OPENED],
+            args=[str(self.token), proposal, terms.sale(), terms.line(), seed.hex()],
+        )
+        if answer[0] != b"opened":
+            raise FencedError(f"another arbiter decides now (token {answer[1].decode()})")
+        return str(answer[1].decode())
+
+    async def sales(self) -> list[bytes]:
+        """The terms of all sales, in the order of their publication."""
+        return [entry.line for entry in await read_all(self.store, keys.ARBITER_SALES)]
+
+    async def seed(self, sale: SaleId) -> bytes:
+        """A sale's seed. Secret until the sale is over."""
+        seed: Any = await self.store.hget(keys.SEEDS, sale)
+        return bytes.fromhex(seed.decode())
+
+    async def decisions(self, sale: SaleId) -> list[DecidedLine]:
+        """The whole decision log of a sale, in order."""
+        return [(entry.line, entry.winner) for entry in await read_all(self.store, keys.ledger(sale))]

@@ -1,0 +1,96 @@
+"""What gateways ask of the arbiter: to publish a sale, or to cancel one.
+
+A proposal is a stream entry with an id of its own, so a repeated one is answered, not done, again. Publishing: the
+arbiter draws 32 bytes, commits their SHA-256, completes the terms, records sale and seed, pushes the terms to every
+region, and only then answers.
+"""
+
+import secrets
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from model.terms import Breach, TermsError, published_in_time, read_terms
+from model.vocabulary import SaleId
+from service.arbiter.ledger import Ledger
+from service.store import keys
+from service.store.streams import wait_for_more
+
+_log = structlog.get_logger()
+
+SEED_BYTES: Final = 32
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels."""
+
+    id: str
+    terms: dict[str, Any] | None = None
+    sale: str = ""
+    reason: str = ""
+
+
+class ProposalAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The arbiter's word. `problem` is "" where it was done, else `terms`, `unknown_sale` or `already_decided`."""
+
+    sale: str = ""
+    problem: str = ""
+    breaches: list[tuple[str, str]] = []
+
+
+encode_proposal = msgspec.json.Encoder().encode
+decode_proposal = msgspec.json.Decoder(Proposal).decode
+encode_answer = msgspec.json.Encoder().encode
+decode_answer = msgspec.json.Decoder(ProposalAnswer).decode
+
+
+class Desk:
+    """The arbiter's proposals, one after the other."""
+
+    def __init__(self, ledger: Ledger, regions: frozenset[str]) -> None:
+        self._ledger = ledger
+        self._regions = regions
+        self._after = "0-0"
+
+    async def next_proposals(self, wait_ms: int) -> list[Proposal]:
+        """Proposals that have no answer yet, oldest first; waits for one to come."""
+        store = self._ledger.store
+        found = await wait_for_more(store, {keys.PROPOSALS: self._after}, wait_ms)
+        proposals = []
+        for entry_id, line, _ in found.get(keys.PROPOSALS, []):
+            self._after = entry_id
+            proposals.append(decode_proposal(line))
+        if not proposals:
+            return []
+        answered: Any = await store.hmget(keys.ANSWERS, [proposal.id for proposal in proposals])
+        return [proposal for proposal, answer in zip(proposals, answered, strict=True) if answer is None]
+
+    async def answer(self, proposal: Proposal, answer: ProposalAnswer) -> None:
+        """Tell the gateway that asked, once and for all."""
+        await self._ledger.store.hsetnx(keys.ANSWERS, proposal.id, encode_answer(answer))
+
+    async def open(self, proposal: Proposal, now_latest_ns: int) -> SaleId | ProposalAnswer:
+        """Record the sale that a proposal asks for, once; or say what is wrong with its terms.
+
+        Raises:
+            FencedError: another arbiter has taken over.
+        """
+        known: Any = await self._ledger.store.hget(keys.OPENED, proposal.id)
+        if known is not None:
+            return str(known.decode())
+        try:
+            terms = read_terms(proposal.terms or {})
+            if "seed_commitment" in terms.stated:
+                raise TermsError([Breach("seed_commitment", "is added by the arbiter")])
+            unknown = [name for name in terms.regions if name not in self._regions]
+            if unknown:
+                known = ", ".join(sorted(self._regions))
+                raise TermsError([Breach("regions", f"{name} is not one of: {known}") for name in unknown])
+            published_in_time(terms, now_latest_ns)
+        except TermsError as error:
+            return ProposalAnswer(problem="terms", breaches=[(breach.field, breach.rule) for breach in error.breaches])
+        seed = secrets.token_bytes(SEED_BYTES)
+        sale = await self._ledger.open_sale(proposal.id, terms.committed(seed), seed)
+        _log.info("sale published", sale=sale, opens=terms.stated["opens"], stock=terms.stock)
+        return sale

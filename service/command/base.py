@@ -1,0 +1,88 @@
+"""What every verb shares: errors of one line, clocks and stores from flags, the log."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import typer
+from typer.exceptions import TyperException
+
+from clockd.host import HostClock, open_host_clock
+from service.store.embedded import EmbeddedStore, EmbeddedStoreError
+
+
+class CannotRun(TyperException):
+    """Wrong configuration or input; the message is one line that says what to do. Exit status 2."""
+
+
+def log_to_standard_error() -> None:
+    """One event a line, for people on a terminal and JSON otherwise."""
+    people = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def host_clock(spec: str) -> HostClock:
+    """The host clock that a flag asks for."""
+    try:
+        return open_host_clock(spec)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host-clock") from error
+
+
+def address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[IPv6]:PORT`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--listen")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@contextmanager
+def open_store(url: str, data: Path | None, name: str, allow_unsafe: bool) -> Iterator[str]:
+    """A store's URL: the one given, once its settings are found safe, or an embedded one's on the data in a folder."""
+    if url and data is not None:
+        raise CannotRun(f"{name}: give a store URL or a data folder, not both")
+    if data is not None:
+        try:
+            with EmbeddedStore(data) as embedded:
+                yield embedded.url
+        except EmbeddedStoreError as error:
+            raise CannotRun(f"{name}: {error}") from error
+    elif url:
+        asyncio.run(_check(url, name, allow_unsafe))
+        yield url
+    else:
+        raise CannotRun(f"{name}: give a store with --store URL, or a folder for an embedded one with --data DIR")
+
+
+async def _check(url: str, name: str, allow_unsafe: bool) -> None:
+    from redis.exceptions import RedisError
+
+    from service.store.opening import UnsafeStoreError, check_settings, connect
+
+    try:
+        store = connect(url)
+    except ValueError as error:
+        raise CannotRun(f"{name}: {error}") from error
+    try:
+        await check_settings(store, name)
+    except UnsafeStoreError as error:
+        if not allow_unsafe:
+            raise CannotRun(str(error)) from error
+        structlog.get_logger().warning("running on a store that could lose what was acknowledged", why=str(error))
+    except (RedisError, OSError) as error:
+        raise CannotRun(f"{name}: store {url} cannot be reached: {error}") from error
+    finally:
+        await store.aclose()

@@ -1,0 +1,215 @@
+"""`firstcome sale`: publish, list, show, cancel, buy, watch; over a gateway's HTTP."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.command.base import CannotRun
+
+if TYPE_CHECKING:
+    import httpx
+
+sale = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Publish sales, look at them, take part.")
+
+Gateway = Annotated[str, typer.Option(envvar="FIRSTCOME_GATEWAY", help="URL of a gateway.")]
+Token = Annotated[str, typer.Option(envvar="FIRSTCOME_TOKEN", help="A token with the scope that the call needs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as it came.")]
+HERE = "http://127.0.0.1:8080"
+_TIMEOUT_SECONDS = 30.0
+
+
+@sale.command()
+def publish(
+    token: Token,
+    terms: Annotated[Path | None, typer.Argument(help="TOML or JSON file of terms.")] = None,
+    opens_in: Annotated[float | None, typer.Option(help="Open this many seconds from now, for trying.")] = None,
+    lasts: Annotated[float, typer.Option(help="With --opens-in: close this many seconds after opening.")] = 60.0,
+    title: Annotated[str, typer.Option(help="With --opens-in.")] = "A sale to try",
+    stock: Annotated[int, typer.Option(help="With --opens-in.")] = 10,
+    region: Annotated[list[str] | None, typer.Option(help="With --opens-in: a region; may be repeated.")] = None,
+    skew_bound_ms: Annotated[int, typer.Option(help="With --opens-in: ε in milliseconds.")] = 50,
+    idempotency_key: Annotated[str | None, typer.Option(help="Repeat with the same key to be sure.")] = None,
+    gateway: Gateway = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a sale from a file of terms, or one to try that opens in some seconds.
+
+    Example: firstcome sale publish terms.toml --token $TOKEN
+    """
+    if (terms is None) == (opens_in is None):
+        raise CannotRun("name a file of terms, or say --opens-in SECONDS")
+    stated = _read(terms) if terms is not None else _to_try(opens_in or 0, lasts, title, stock, region, skew_bound_ms)
+    headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
+    answer = _call("POST", gateway, "/v1/sales", token, body=stated, headers=headers)
+    typer.echo(
+        json.dumps(answer)
+        if as_json
+        else f"{answer['id']}\nopens {answer['opens']}\nseed commitment {answer['seed_commitment']}"
+    )
+
+
+@sale.command("list")
+def list_sales(
+    token: Token,
+    gateway: Gateway = HERE,
+    tz: Annotated[str | None, typer.Option(help="Give times in this IANA zone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sales of a region.
+
+    Example: firstcome sale list --token $TOKEN --tz Europe/Berlin
+    """
+    answer = _call("GET", gateway, "/v1/sales", token, query={} if tz is None else {"tz": tz})
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    table = Table("sale", "title", "state", "stock", "won", "opens")
+    for shown in answer["sales"]:
+        stated = shown["terms"]
+        table.add_row(
+            shown["id"], stated["title"], shown["state"], str(stated["stock"]), str(shown["winners"]), shown["opens"]
+        )
+    Console().print(table)
+
+
+@sale.command()
+def show(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    token: Token,
+    gateway: Gateway = HERE,
+    tz: Annotated[str | None, typer.Option(help="Give times in this IANA zone.")] = None,
+) -> None:
+    """Show a sale's terms and state.
+
+    Example: firstcome sale show 5c0e… --token $TOKEN
+    """
+    answer = _call("GET", gateway, f"/v1/sales/{sale_id}", token, query={} if tz is None else {"tz": tz})
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+@sale.command()
+def cancel(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded and public.")],
+    token: Token,
+    gateway: Gateway = HERE,
+) -> None:
+    """Stop a sale. Units won before stay won.
+
+    Example: firstcome sale cancel 5c0e… --reason "wrong price" --token $TOKEN
+    """
+    _call("POST", gateway, f"/v1/sales/{sale_id}/cancel", token, body={"reason": reason})
+    typer.echo(f"sale {sale_id} is cancelled")
+
+
+@sale.command()
+def buy(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
+    token: Token,
+    wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the outcome.")] = 10,
+    gateway: Gateway = HERE,
+) -> None:
+    """Enter a sale for a buyer.
+
+    Example: firstcome sale buy 5c0e… ada --token $TOKEN
+    """
+    headers = {"prefer": f"wait={wait}"} if wait else {}
+    answer = _call("POST", gateway, f"/v1/sales/{sale_id}/purchases", token, body={"buyer": buyer}, headers=headers)
+    typer.echo(json.dumps(answer, indent=2))
+
+
+@sale.command()
+def watch(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    token: Token,
+    gateway: Gateway = HERE,
+    after: Annotated[int, typer.Option(help="Resume behind this event.")] = -1,
+) -> None:
+    """Print decisions as they are made, one a line, until the sale is over.
+
+    Example: firstcome sale watch 5c0e… --token $TOKEN
+    """
+    import httpx
+
+    headers = {"authorization": f"Bearer {token}"} | ({"last-event-id": str(after)} if after >= 0 else {})
+    try:
+        with httpx.stream("GET", f"{gateway}/v1/sales/{sale_id}/events", headers=headers, timeout=None) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                _refuse(answer)
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    typer.echo(line.removeprefix("data: "))
+    except httpx.HTTPError as error:
+        raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+        stated = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"terms {path}: {error}") from error
+    if not isinstance(stated, dict):
+        raise CannotRun(f"terms {path}: hold a table of terms")
+    return stated
+
+
+def _to_try(
+    opens_in: float, lasts: float, title: str, stock: int, regions: list[str] | None, skew_bound_ms: int
+) -> dict[str, Any]:
+    from whenever import Instant, TimeDelta
+
+    opens = (Instant.now() + TimeDelta(seconds=opens_in)).round("millisecond")
+    return {
+        "title": title,
+        "stock": stock,
+        "opens": opens.format_iso(),
+        "closes": (opens + TimeDelta(seconds=lasts)).format_iso(),
+        "regions": regions or ["here"],
+        "skew_bound_ns": str(skew_bound_ms * 1_000_000),
+    }
+
+
+def _call(
+    method: str,
+    gateway: str,
+    path: str,
+    token: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+) -> Any:
+    """One call; a problem document becomes one line and exit status 1."""
+    import httpx
+
+    try:
+        answer = httpx.request(
+            method,
+            gateway.rstrip("/") + path,
+            json=body,
+            params=query,
+            headers={"authorization": f"Bearer {token}", **(headers or {})},
+            timeout=_TIMEOUT_SECONDS + 60,
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
+    if answer.is_error:
+        _refuse(answer)
+    return answer.json()
+
+
+def _refuse(answer: "httpx.Response") -> None:
+    try:
+        problem = answer.json()
+        said = f"{problem['title']}: {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        said = f"the gateway answered {answer.status_code}"
+    typer.echo(f"firstcome: {said}", err=True)
+    raise typer.Exit(1)

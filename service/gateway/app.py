@@ -1,0 +1,347 @@
+"""The FastAPI application: every call but the hot path, and the hot path too, running the same functions.
+
+Errors are problem documents everywhere. Bodies are read with a limit before anything looks at them. Only health is
+open; every other call asks for a scope, a list for any token.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from model.terms import Terms
+from model.wire import parse_log_line
+from service.gateway import events, openapi, problems
+from service.gateway.answers import Answer, encode
+from service.gateway.book import Book, Sale
+from service.gateway.handover import EXTENSION, Arrival
+from service.gateway.publishing import ArbiterDoor
+from service.gateway.purchase import MAX_BODY_BYTES, Call, Purchases, decided, field_and_rule, pending, preferred_wait
+from service.gateway.stamping import Stamper
+from service.gateway.times import in_zone, utc
+from service.gateway.tokens import SCOPES, Tokens
+from service.store import keys
+from service.store.opening import Store
+from service.store.streams import read_range
+
+_log = structlog.get_logger()
+
+PULSE_FRESH_NS: Final = 5_000_000_000
+
+_DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
+
+Nanoseconds travel as decimal strings. Errors are problem documents (RFC 9457) with a stable `type`."""
+
+Zone = Annotated[str | None, Query(description="an IANA zone in which to give times")]
+
+
+class _CancelBody(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+_decode_cancel: Final = msgspec.json.Decoder(_CancelBody).decode
+_decode_terms: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class _Refusal(Exception):  # noqa: N818
+    """An answer that ends a call early."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def response(answer: Answer) -> Response:
+    """An answer as Starlette's."""
+    close = {"connection": "close"} if answer.close else {}
+    return Response(answer.body, answer.status, {**dict(answer.headers), **close}, answer.content_type)
+
+
+async def _read_body(request: Request, limit_bytes: int) -> bytes:
+    if "chunked" in request.headers.get("transfer-encoding", ""):
+        raise _Refusal(problems.length_required())
+    if int(request.headers.get("content-length", "0")) > limit_bytes:
+        raise _Refusal(problems.too_large(limit_bytes))
+    return await request.body()
+
+
+class Api:
+    """What the calls of one gateway process work on."""
+
+    def __init__(
+        self, tokens: Tokens, book: Book, stamper: Stamper, purchases: Purchases, store: Store, door: ArbiterDoor
+    ) -> None:
+        self.book = book
+        self.purchases = purchases
+        self._tokens = tokens
+        self._stamper = stamper
+        self._store = store
+        self._door = door
+
+    def allow(self, request: Request, *scopes: str) -> str:
+        """The name of the caller, if their token has one of the scopes."""
+        grant = self._tokens.grant(request.headers.get("authorization", "").encode("latin-1"))
+        if grant is None:
+            raise _Refusal(problems.unauthorized())
+        if grant.scopes.isdisjoint(scopes):
+            raise _Refusal(problems.forbidden(" or ".join(scopes)))
+        return grant.name
+
+    def find(self, sale: str) -> Sale:
+        """A sale of this region."""
+        found = self.purchases.find(sale)
+        if isinstance(found, Answer):
+            raise _Refusal(found)
+        return found
+
+    async def publish(self, request: Request, key: str | None) -> Answer:
+        caller = self.allow(request, "publish")
+        try:
+            stated = _decode_terms(await _read_body(request, MAX_BODY_BYTES))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return problems.invalid([field_and_rule(str(error))])
+        published = await self._door.publish(stated, caller, key)
+        if isinstance(published, Answer):
+            return published
+        await self.book.known(published)
+        return Answer(201, encode(self.show(published, None)), (("location", f"/v1/sales/{published}"),))
+
+    async def cancel(self, request: Request, sale: str) -> Answer:
+        self.allow(request, "operate")
+        self.find(sale)
+        try:
+            reason = _decode_cancel(await _read_body(request, MAX_BODY_BYTES)).reason
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return problems.invalid([field_and_rule(str(error))])
+        problem = await self._door.cancel(sale, reason)
+        return problem or Answer(200, encode({"id": sale, "state": "cancelled", "reason": reason}))
+
+    def show(self, sale_id: str, zone: str | None) -> dict[str, Any]:
+        """A sale as its readers see it."""
+        if sale_id in self.book.elsewhere:
+            terms = self.book.elsewhere[sale_id]
+            shown: dict[str, Any] = {"id": sale_id, "state": self._time_state(terms), "winners": 0}
+        else:
+            sale = self.find(sale_id)
+            terms, standing = sale.terms, sale.standing
+            state = standing.state if standing.state != "open" else self._time_state(terms)
+            shown = {"id": sale_id, "state": state, "winners": len(standing.winners)}
+            reason = standing.halted or standing.cancelled or standing.closed
+            if reason is None and standing.sold_out_at is not None:
+                reason = "sold_out"
+            if reason is not None:
+                shown["reason"] = reason
+        try:
+            times = {
+                field: terms.stated[field] if zone is None else in_zone(terms.stated[field], zone)
+                for field in ("opens", "closes", "entries_from")
+            }
+        except ValueError as error:
+            raise _Refusal(problems.invalid([("tz", str(error))])) from error
+        return {**shown, "seed_commitment": terms.seed_commitment, **times, "terms": terms.stated}
+
+    def _time_state(self, terms: Terms) -> str:
+        now = self._stamper.now()
+        return "open" if now is not None and now.utc_ns >= terms.opens_ns else "scheduled"
+
+    async def purchase(self, request: Request, sale: str) -> Answer:
+        arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
+        body = await _read_body(request, MAX_BODY_BYTES)
+        if arrival is not None and arrival.pipelined:
+            return problems.pipelined()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        call = Call(
+            sale,
+            request.headers.get("authorization", "").encode("latin-1"),
+            ",".join(request.headers.getlist("prefer")).encode("latin-1"),
+            body,
+            None if arrival is None else arrival.received,
+            lambda answer: None if answered.done() else answered.set_result(answer),
+        )
+        self.purchases.take(call)
+        try:
+            return await answered
+        finally:
+            if not answered.done() and call.gone is not None:
+                call.gone()
+
+    async def status(self, request: Request, sale_id: str, purchase: str) -> Answer:
+        self.allow(request, "purchase", "audit", "operate")
+        sale = self.find(sale_id)
+        store: Any = self._store
+        try:
+            number = await store.hget(keys.requests(sale_id), purchase)
+            found = [] if number is None else await read_range(store, keys.log(sale_id), int(number), int(number), 1)
+        except (RedisError, OSError):
+            return problems.store_gone()
+        if not found:
+            return problems.unknown_purchase(purchase, self.book.region)
+        entry = parse_log_line(found[0].line)
+        outcome = sale.outcome(entry)
+        wait_seconds = preferred_wait(request.headers.get("prefer", "").encode("latin-1"))
+        if outcome is None and wait_seconds:
+            told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            give_up = sale.wait(entry, lambda result: None if told.done() else told.set_result(result))
+            try:
+                outcome = await asyncio.wait_for(told, wait_seconds)
+            except TimeoutError:
+                outcome = None
+            finally:
+                give_up()
+        if outcome is not None:
+            return decided(sale, entry, outcome)
+        return Answer(200, pending(sale, entry).body, (("retry-after", "1"),))
+
+    def clock(self) -> dict[str, Any]:
+        """The interval in which UTC is now, by this host."""
+        reading = self._stamper.reader.read()
+        raw_ns = self._stamper.host.raw_ns()
+        interval = reading.interval(raw_ns)
+        shown: dict[str, Any] = {
+            "state": reading.state.value,
+            "host": reading.host,
+            "update": str(reading.update),
+            "sources": reading.sources,
+            "agreeing": reading.agreeing,
+            "local_reference": reading.local_reference,
+        }
+        if interval is None:
+            return {**shown, "reason": reading.reason or "void"}
+        return {
+            **shown,
+            "earliest_ns": str(interval.earliest_ns),
+            "latest_ns": str(interval.latest_ns),
+            "bound_ns": str((interval.latest_ns - interval.earliest_ns) // 2),
+            "utc": utc((interval.earliest_ns + interval.latest_ns) // 2),
+        }
+
+    def readiness(self) -> dict[str, str]:
+        """What a purchase needs, each by name: "ok", or what is wrong."""
+        latest = self.book.heard.latest()
+        silent = latest is None or self._stamper.host.raw_ns() - latest[0] > PULSE_FRESH_NS
+        reading = self._stamper.reader.read()
+        return {
+            "clock": "ok" if self._stamper.now() is not None else f"no safe clock: {reading.reason or 'void'}",
+            "store": "ok" if self.book.store_answers else "does not answer",
+            "arbiter": "no heartbeat is heard" if silent else "ok",
+        }
+
+
+def make_app(api: Api, version: str) -> FastAPI:
+    """The application over one process's API."""
+    app = FastAPI(title="Firstcome", version=version, description=_DESCRIPTION)
+
+    @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
+    async def publish_a_sale(
+        request: Request, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+    ) -> Response:
+        """Publish a sale's terms. They never change afterwards. Repeat with the same Idempotency-Key to be sure."""
+        return response(await api.publish(request, idempotency_key))
+
+    @app.get("/v1/sales", responses=openapi.SALES)
+    async def list_sales(request: Request, tz: Zone = None) -> Response:
+        """All sales of this region, in the order of their publication."""
+        api.allow(request, *SCOPES)
+        return response(Answer(200, encode({"sales": [api.show(sale, tz) for sale in api.book.sales]})))
+
+    @app.get("/v1/sales/{sale}", responses=openapi.SALE)
+    async def show_a_sale(request: Request, sale: str, tz: Zone = None) -> Response:
+        """Terms, state, and times in a zone of your choice."""
+        api.allow(request, *SCOPES)
+        return response(Answer(200, encode(api.show(sale, tz))))
+
+    @app.post("/v1/sales/{sale}/cancel", responses=openapi.CANCEL, openapi_extra=openapi.body(openapi.CANCEL_BODY))
+    async def cancel_a_sale(request: Request, sale: str) -> Response:
+        """Stop a sale, with a reason that is recorded. Units won before stay won."""
+        return response(await api.cancel(request, sale))
+
+    @app.post(
+        "/v1/sales/{sale}/purchases",
+        status_code=202,
+        responses=openapi.PURCHASE,
+        openapi_extra=openapi.body(openapi.PURCHASE_BODY),
+    )
+    async def purchase(
+        request: Request,
+        sale: str,
+        prefer: Annotated[str | None, Header(description="wait=N: answer with the outcome if it comes in N s")] = None,  # noqa: ARG001
+    ) -> Response:
+        """Enter a sale for a buyer. A buyer has one entry: a repeated call finds it."""
+        return response(await api.purchase(request, sale))
+
+    @app.get("/v1/sales/{sale}/purchases/{purchase}", responses=openapi.STATUS)
+    async def show_a_purchase(
+        request: Request,
+        sale: str,
+        purchase: str,
+        prefer: Annotated[str | None, Header(description="wait=N: answer once there is an outcome")] = None,  # noqa: ARG001
+    ) -> Response:
+        """Pending, won with rank and unit, or lost with the reason."""
+        return response(await api.status(request, sale, purchase))
+
+    @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)
+    async def follow_a_sale(
+        request: Request, sale: str, last_event_id: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Server-sent events: decisions as they are made."""
+        api.allow(request, *SCOPES)
+        found = api.find(sale)
+        if last_event_id is not None and not (last_event_id.isascii() and last_event_id.isdigit()):
+            return response(problems.invalid([("Last-Event-ID", "is the number of an event")]))
+        return events.stream(found, -1 if last_event_id is None else int(last_event_id))
+
+    @app.get("/v1/clock", responses=openapi.CLOCK)
+    async def show_the_clock(request: Request) -> Response:
+        """The interval in which UTC is now, by this host, and what it rests on."""
+        api.allow(request, *SCOPES)
+        return response(Answer(200, encode(api.clock())))
+
+    @app.get("/healthz", responses={200: {"description": "the process runs"}})
+    async def health() -> Response:
+        """Whether this process runs."""
+        return response(Answer(200, encode({"status": "ok"})))
+
+    @app.get("/readyz", responses=openapi.READY)
+    async def readiness() -> Response:
+        """Whether purchases can be taken: clock, store and arbiter, each by name."""
+        parts = api.readiness()
+        return response(Answer(200 if set(parts.values()) == {"ok"} else 503, encode(parts)))
+
+    _add_problems(app)
+    return app
+
+
+def _add_problems(app: FastAPI) -> None:
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, _Refusal)
+        return response(error.answer)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return response(problems.invalid([(str(found["loc"][-1]), found["msg"]) for found in error.errors()]))
+
+    async def http_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            return response(problems.method_not_allowed((error.headers or {}).get("Allow", "another method")))
+        return response(problems.unknown_path())
+
+    async def internal(request: Request, error: Exception) -> Response:
+        _log.error("a call failed", path=request.url.path, exc_info=error)
+        return response(problems.internal())
+
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
+        (_Refusal, refused),
+        (RequestValidationError, invalid),
+        (HTTPException, http_error),
+        (Exception, internal),
+    ]
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)

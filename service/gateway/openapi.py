@@ -1,0 +1,191 @@
+"""How the API describes itself: the JSON schemas of what goes in and out, and the answers each call may give.
+
+The purchase call is answered by the intake, which FastAPI never sees; FastAPI has the same call, running the same
+functions, so its description is true of both (a test asks both and compares).
+"""
+
+from typing import Any, Final
+
+from model.terms import LARGEST_STOCK
+from model.vocabulary import ID_FORM
+
+Responses = dict[int | str, dict[str, Any]]
+
+_NANOSECONDS: Final = {"type": "string", "pattern": "^[0-9]+$", "description": "nanoseconds, as a decimal string"}
+_ID: Final = {"type": "string", "pattern": f"^{ID_FORM}$"}
+_TIME: Final = {"type": "string", "description": "RFC 9557", "examples": ["2026-11-27T20:00:00+08:00[Asia/Shanghai]"]}
+
+PURCHASE_BODY: Final = {
+    "type": "object",
+    "properties": {"buyer": {**_ID, "description": "a pseudonym chosen by the merchant; bundles are public"}},
+    "required": ["buyer"],
+    "additionalProperties": False,
+}
+
+CANCEL_BODY: Final = {
+    "type": "object",
+    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}},
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+
+TERMS_BODY: Final = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string"},
+        "merchant": {"type": "string"},
+        "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
+        "kind": {"enum": ["flash"]},
+        "method": {"enum": ["ordered"]},
+        "stock": {"type": "integer", "minimum": 1, "maximum": LARGEST_STOCK},
+        "opens": _TIME,
+        "closes": _TIME,
+        "entries_from": {**_TIME, "description": "before opens, for a lobby"},
+        "regions": {"type": "array", "items": _ID, "minItems": 1},
+        "skew_bound_ns": {**_NANOSECONDS, "description": "ε, the largest stamping error tolerated"},
+        "tie_window_ns": {**_NANOSECONDS, "description": "W ≥ 2ε; default 2ε"},
+        "intake_grace_ns": {**_NANOSECONDS, "description": "> 2ε; default 200 ms"},
+        "cut_off_after_ns": {**_NANOSECONDS, "description": "default 30 s"},
+    },
+    "required": ["title", "stock", "opens", "closes", "regions", "skew_bound_ns"],
+    "additionalProperties": False,
+}
+
+_PURCHASE: Final = {
+    "type": "object",
+    "properties": {
+        "id": _ID,
+        "sale": {"type": "string"},
+        "buyer": _ID,
+        "state": {"enum": ["pending", "won", "lost"]},
+        "region": _ID,
+        "seq": {"type": "integer", "minimum": 1},
+        "stamp_ns": _NANOSECONDS,
+        "bound_ns": _NANOSECONDS,
+        "rank": {"type": "integer", "minimum": 0},
+        "unit": {"type": "integer", "minimum": 0},
+        "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]},
+        "of": _ID,
+    },
+    "required": ["id", "sale", "buyer", "state", "region", "seq", "stamp_ns", "bound_ns"],
+}
+
+_SALE: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "state": {"enum": ["scheduled", "open", "closed", "halted", "cancelled"]},
+        "reason": {"type": "string"},
+        "seed_commitment": {"type": "string"},
+        "winners": {"type": "integer"},
+        "opens": _TIME,
+        "closes": _TIME,
+        "entries_from": _TIME,
+        "terms": {"type": "object"},
+    },
+    "required": ["id", "state", "seed_commitment", "winners", "opens", "closes", "entries_from", "terms"],
+}
+
+_PROBLEM: Final = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+def _json(description: str, schema: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
+    documented = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
+    return {"description": description, "content": {"application/json": {"schema": schema}}, "headers": documented}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+
+
+def body(schema: dict[str, Any]) -> dict[str, Any]:
+    """A required JSON body."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_AUTHORIZED: Final[Responses] = {
+    401: _problem("no valid token"),
+    403: _problem("token without the scope"),
+    405: _problem("another method"),
+}
+
+PURCHASE: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("the outcome, for good", _PURCHASE, {"Preference-Applied": "the wait that was granted"}),
+    202: _json("on disk, not decided yet", _PURCHASE, {"Location": "where to ask", "Retry-After": "seconds"}),
+    400: _problem("not HTTP as it should be, or pipelined"),
+    404: _problem("no such sale, or not in this region"),
+    408: _problem("the request did not come whole in time"),
+    409: _problem("certainly too early (with Retry-After), sold out (with the decision), cancelled, halted"),
+    410: _problem("certainly too late, or closed"),
+    411: _problem("chunked"),
+    413: _problem("the body is too large"),
+    422: _problem("the body breaks a rule; errors name the field"),
+    503: _problem("clock_unsafe, overloaded, outcome_unknown or region_cut_off: try again"),
+}
+
+STATUS: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("the purchase as it stands", _PURCHASE),
+    404: _problem("no such sale or purchase in this region"),
+    503: _problem("the store does not answer"),
+}
+
+PUBLISH: Final[Responses] = {
+    **_AUTHORIZED,
+    201: _json("published: every region has the terms", _SALE, {"Location": "where to find it"}),
+    413: _problem("the body is too large"),
+    422: _problem("terms that cannot be; errors name field and rule"),
+    503: _problem("the arbiter cannot be reached, or does not answer"),
+}
+
+CANCEL: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("cancelled: nobody wins from here on", {"type": "object"}),
+    404: _problem("no such sale"),
+    409: _problem("it is decided already"),
+    413: _problem("the body is too large"),
+    422: _problem("the body breaks a rule"),
+    503: _problem("the arbiter cannot be reached, or does not answer"),
+}
+
+SALE: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("the sale", _SALE),
+    404: _problem("no such sale"),
+    422: _problem("no such zone"),
+}
+
+SALES: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json(
+        "all sales of this region", {"type": "object", "properties": {"sales": {"type": "array", "items": _SALE}}}
+    ),
+    422: _problem("no such zone"),
+}
+
+EVENTS: Final[Responses] = {
+    **_AUTHORIZED,
+    200: {
+        "description": "decisions as they are made; `id` is their index, resume with Last-Event-ID",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    404: _problem("no such sale"),
+    422: _problem("Last-Event-ID is no number"),
+}
+
+CLOCK: Final[Responses] = {**_AUTHORIZED, 200: _json("this host's clock", {"type": "object"})}
+
+READY: Final[Responses] = {
+    200: _json("clock, store and arbiter are there", {"type": "object"}),
+    503: _json("one of them is not", {"type": "object"}),
+}

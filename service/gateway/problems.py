@@ -1,0 +1,195 @@
+"""Every problem that a gateway answers with, in one place, each with what to do about it."""
+
+from collections.abc import Iterable
+
+from model.vocabulary import NANOSECONDS_IN_SECOND
+from service.gateway.answers import Answer, problem
+
+
+def _retry_after(seconds: int) -> tuple[tuple[str, str], ...]:
+    return (("retry-after", str(seconds)),)
+
+
+def bad_request(detail: str) -> Answer:
+    """Not HTTP as it should be; the connection ends, since nobody knows where the next request would begin."""
+    return problem("bad_request", 400, "Bad request", detail, close=True)
+
+
+def pipelined() -> Answer:
+    return problem(
+        "pipelined",
+        400,
+        "Pipelined request",
+        "Wait for each answer before the next request: only then is the time of its arrival known.",
+        close=True,
+    )
+
+
+def length_required() -> Answer:
+    return problem("length_required", 411, "Length required", "Send the body whole, with Content-Length.", close=True)
+
+
+def request_timeout() -> Answer:
+    return problem(
+        "request_timeout", 408, "Request timeout", "The request did not come whole in time. Send it again.", close=True
+    )
+
+
+def too_large(limit_bytes: int) -> Answer:
+    return problem("too_large", 413, "Body too large", f"Send a body of at most {limit_bytes} bytes.", close=True)
+
+
+def headers_too_large(limit_bytes: int) -> Answer:
+    return problem(
+        "headers_too_large", 431, "Headers too large", f"Send at most {limit_bytes} bytes of headers.", close=True
+    )
+
+
+def unauthorized() -> Answer:
+    return problem(
+        "unauthorized",
+        401,
+        "No valid token",
+        "Send `Authorization: Bearer <token>` with a token that this region knows.",
+        (("www-authenticate", "Bearer"),),
+    )
+
+
+def forbidden(scope: str) -> Answer:
+    return problem("forbidden", 403, "Token without that scope", f"Use a token with the scope {scope}.")
+
+
+def invalid(errors: Iterable[tuple[str, str]]) -> Answer:
+    """A body or parameter that breaks a rule; each error names the field."""
+    listed = [{"field": field, "rule": rule} for field, rule in errors]
+    detail = "; ".join(f"{error['field']}: {error['rule']}" if error["field"] else error["rule"] for error in listed)
+    return problem("invalid", 422, "Invalid request", detail, extra={"errors": listed})
+
+
+def unknown_path() -> Answer:
+    return problem("unknown_path", 404, "No such resource", "See /docs for what there is.")
+
+
+def method_not_allowed(allowed: str) -> Answer:
+    return problem("method_not_allowed", 405, "Method not allowed", f"Use {allowed} here.", (("allow", allowed),))
+
+
+def unknown_sale(sale: str) -> Answer:
+    return problem(
+        "unknown_sale", 404, "Unknown sale", f"No sale {sale} is known in this region. GET /v1/sales lists them."
+    )
+
+
+def not_sold_here(region: str, regions: Iterable[str]) -> Answer:
+    return problem(
+        "not_sold_here",
+        404,
+        "Not sold in this region",
+        f"Region {region} is not in this sale; go to: {', '.join(regions)}.",
+    )
+
+
+def unknown_purchase(purchase: str, region: str) -> Answer:
+    home = purchase.rpartition(".")[0]
+    elsewhere = f" It was made in region {home}: ask there." if home not in ("", region) else ""
+    return problem("unknown_purchase", 404, "Unknown purchase", f"No purchase {purchase} is logged here.{elsewhere}")
+
+
+def too_early(entries_from: str, wait_ns: int) -> Answer:
+    seconds = max(1, -(-wait_ns // NANOSECONDS_IN_SECOND))
+    return problem(
+        "too_early",
+        409,
+        "Too early",
+        f"Entries are taken from {entries_from}.",
+        _retry_after(seconds),
+        {"entries_from": entries_from},
+    )
+
+
+def too_late(closes: str) -> Answer:
+    return problem("too_late", 410, "Too late", f"The sale closed at {closes}.", extra={"closes": closes})
+
+
+def sold_out(decision: int | None) -> Answer:
+    extra = {} if decision is None else {"decision": decision}
+    return problem("sold_out", 409, "Sold out", "The last unit is gone; nobody who comes now can win.", extra=extra)
+
+
+def cancelled(reason: str) -> Answer:
+    return problem(
+        "sale_cancelled", 409, "Sale cancelled", f"The operator stopped this sale: {reason}", extra={"reason": reason}
+    )
+
+
+def halted() -> Answer:
+    return problem(
+        "sale_halted",
+        409,
+        "Sale halted",
+        "The sale was stopped because its logs contradict themselves; the decision log says how. Nothing is guessed.",
+    )
+
+
+def already_decided(sale: str) -> Answer:
+    return problem(
+        "already_decided", 409, "Already decided", f"Sale {sale} has its result; there is nothing to cancel."
+    )
+
+
+def region_cut_off(region: str) -> Answer:
+    return problem(
+        "region_cut_off",
+        503,
+        "Region cut off",
+        f"Region {region} was silent for too long and is out of this sale. Another region may still take entries.",
+    )
+
+
+def clock_unsafe(why: str) -> Answer:
+    return problem(
+        "clock_unsafe",
+        503,
+        "No safe clock",
+        f"This host cannot say when the request came ({why}), so it is not taken. Try again, or another region.",
+        _retry_after(1),
+    )
+
+
+def overloaded() -> Answer:
+    return problem(
+        "overloaded",
+        503,
+        "Overloaded",
+        "The request took longer to its log than the sale allows, so it is not taken. Try again.",
+        _retry_after(1),
+    )
+
+
+def store_gone() -> Answer:
+    return problem(
+        "outcome_unknown",
+        503,
+        "Outcome unknown",
+        "The store did not answer: the request may have been logged or not. Send it again; the answer will tell.",
+        _retry_after(1),
+    )
+
+
+def arbiter_gone(detail: str) -> Answer:
+    return problem("arbiter_unreachable", 503, "Arbiter unreachable", detail, _retry_after(5))
+
+
+def repeated_with_another_body() -> Answer:
+    return problem(
+        "idempotency_key_reused",
+        422,
+        "Idempotency key reused",
+        "This Idempotency-Key was used with another body. Use a new key for another sale.",
+    )
+
+
+def internal() -> Answer:
+    return problem(
+        "internal", 500, "Internal error", "Something is wrong with this gateway; its log says what.", close=True
+    )

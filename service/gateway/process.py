@@ -1,0 +1,95 @@
+"""A gateway as a process: its port, its clock, its store, its sales, its heartbeats."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from clockd.host import HostClock
+from clockd.reader import Reader
+from model.vocabulary import RegionName
+from service.gateway.admission import Admission
+from service.gateway.app import Api, make_app
+from service.gateway.book import Book
+from service.gateway.handover import Uvicorn
+from service.gateway.intake import Intake
+from service.gateway.marks import Marks
+from service.gateway.publishing import ArbiterDoor
+from service.gateway.purchase import Purchases
+from service.gateway.stamping import Stamper
+from service.gateway.tokens import Tokens
+from service.store.opening import connect
+
+_log = structlog.get_logger()
+
+READY_TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What a gateway is started with."""
+
+    region: RegionName
+    host: str
+    port: int
+    store_url: str
+    arbiter_store_url: str
+    page: Path
+    """The clock page of this host."""
+
+
+async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock) -> None:
+    """Serve until asked to end.
+
+    Raises:
+        OSError: the port cannot be opened.
+    """
+    stamper = Stamper(host, Reader(settings.page, host))
+    stamper.receive_times.sample()
+    store, tail_store, arbiter_store = (
+        connect(settings.store_url),
+        connect(settings.store_url),
+        connect(settings.arbiter_store_url),
+    )
+    book = Book(settings.region, tail_store, stamper)
+    purchases = Purchases(settings.region, tokens, book, stamper, Admission(store))
+    api = Api(tokens, book, stamper, purchases, store, ArbiterDoor(arbiter_store))
+    uvicorn = Uvicorn(make_app(api, version("firstcome")), stamper)
+    intake = Intake(purchases, stamper, uvicorn.take)
+    ending = asyncio.Event()
+    for end_signal in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(end_signal, ending.set)
+    tasks = [
+        asyncio.create_task(book.tail(), name="tail"),
+        asyncio.create_task(Marks(store, book, stamper).beat(), name="marks"),
+    ]
+    try:
+        await _caught_up(book)
+        listener = intake.listen(settings.host, settings.port)
+        _log.info("gateway listens", region=settings.region, address=f"{settings.host}:{settings.port}")
+        ended = asyncio.create_task(ending.wait(), name="ending")
+        done, _ = await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+        listener.close()
+        for task in done - {ended}:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        intake.close()
+        uvicorn.close()
+        for opened in (store, tail_store, arbiter_store):
+            await opened.aclose()
+
+
+async def _caught_up(book: Book) -> None:
+    """Know the sales before answering for them; a store that is away does not keep the port closed."""
+    try:
+        await asyncio.wait_for(book.caught_up.wait(), READY_TIMEOUT_SECONDS)
+    except TimeoutError:
+        _log.warning("the region's store does not answer; purchases are refused until it does")

@@ -1,0 +1,102 @@
+"""What a gateway asks of the arbiter: to publish a sale, to cancel one. The caller waits for the arbiter's word.
+
+Both go through the arbiter's store as proposals with an id of their own, so a repeated call (`Idempotency-Key`, kept
+as long as the store) finds the first one's answer instead of making another sale.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from model.terms import Breach, TermsError, read_terms
+from model.vocabulary import SaleId
+from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal
+from service.gateway import problems
+from service.gateway.answers import Answer
+from service.gateway.times import check_zone
+from service.store import keys
+from service.store.opening import Store
+
+ANSWER_TIMEOUT_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.02
+
+
+class ArbiterDoor:
+    """The arbiter's store, as gateways see it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store: Any = store
+
+    async def publish(self, stated: Mapping[str, Any], caller: str, key: str | None) -> SaleId | Answer:
+        """Publish terms; returns the sale's id, or the problem."""
+        breaches = _breaches(stated)
+        if breaches:
+            return problems.invalid(breaches)
+        proposal = Proposal(_proposal_id(f"publish\n{caller}", key), terms=dict(stated))
+        answer = await self._ask(proposal)
+        if isinstance(answer, Answer):
+            return answer
+        return problems.invalid(answer.breaches) if answer.problem else answer.sale
+
+    async def cancel(self, sale: SaleId, reason: str) -> Answer | None:
+        """Stop a sale; returns the problem, or None once it is recorded."""
+        answer = await self._ask(Proposal(_proposal_id("cancel", None), sale=sale, reason=reason))
+        if isinstance(answer, Answer):
+            return answer
+        match answer.problem:
+            case "":
+                return None
+            case "unknown_sale":
+                return problems.unknown_sale(sale)
+            case _:
+                return problems.already_decided(sale)
+
+    async def _ask(self, proposal: Proposal) -> ProposalAnswer | Answer:
+        line = encode_proposal(proposal)
+        digest = hashlib.sha256(line).hexdigest().encode()
+        try:
+            if not await self._store.hsetnx(keys.PROPOSED, proposal.id, digest):
+                if await self._store.hget(keys.PROPOSED, proposal.id) != digest:
+                    return problems.repeated_with_another_body()
+                answer = await self._store.hget(keys.ANSWERS, proposal.id)
+                if answer is not None:
+                    return decode_answer(answer)
+            await self._store.xadd(keys.PROPOSALS, {keys.LINE: line})
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                return await self._answer(proposal.id)
+        except (RedisError, OSError):
+            return problems.arbiter_gone("The arbiter's store cannot be reached from here. Try again later.")
+        except TimeoutError:
+            return problems.arbiter_gone(
+                "The arbiter did not answer in time; it may be down, without a clock, or a region of the sale may be. "
+                "It will still be done. Repeat the call with the same Idempotency-Key to hear."
+            )
+
+    async def _answer(self, proposal: str) -> ProposalAnswer:
+        answer = None
+        while answer is None:
+            await asyncio.sleep(_POLL_SECONDS)
+            answer = await self._store.hget(keys.ANSWERS, proposal)
+        return decode_answer(answer)
+
+
+def _proposal_id(caller: str, key: str | None) -> str:
+    if key is None:
+        return secrets.token_hex(32)
+    return hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()
+
+
+def _breaches(stated: Mapping[str, Any]) -> list[Breach]:
+    try:
+        read_terms(stated)
+    except TermsError as error:
+        return error.breaches
+    return [
+        Breach(field, rule)
+        for field in ("opens", "closes", "entries_from")
+        if field in stated and (rule := check_zone(stated[field])) is not None
+    ]

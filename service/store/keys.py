@@ -1,0 +1,86 @@
+"""Every key, in one place.
+
+A region's store holds what its gateways log and a copy of what the arbiter decided. The arbiter's store holds the
+decision logs, the seeds, and what gateways propose to it. Both may live in one server. All keys of a sale share one
+hash slot, `{sale}`.
+
+Streams are numbered by their writer: entry n has the id `<n>-0`, so an append that is repeated does nothing and a
+gap can be seen; a chunk of lines has the number of its last. Entry 1 of a decision log is the record with index 0.
+"""
+
+from typing import Final
+
+LINE: Final = b"l"
+"""The field of a stream entry that holds a record's line."""
+
+BUYER: Final = b"b"
+"""The field beside a `won` record's line that names the winner; "" beside every other."""
+
+SALES: Final = "sales"
+"""Stream: the terms of every sale, in a region's store."""
+
+PULSE: Final = "pulse"
+"""Stream, capped: the arbiter's heartbeats, in a region's store."""
+
+FENCE: Final = "arbiter:fence"
+"""Integer: the token of the arbiter that may append."""
+
+ARBITER_SALES: Final = "arbiter:sales"
+"""Stream: the terms of every sale, in the order of their publication."""
+
+SEEDS: Final = "arbiter:seeds"
+"""Hash: sale to its seed in hex. Secret until the sale is over."""
+
+PROPOSALS: Final = "arbiter:proposals"
+"""Stream: what gateways ask of the arbiter."""
+
+PROPOSED: Final = "arbiter:proposed"
+"""Hash: proposal id to the SHA-256 of what was proposed."""
+
+OPENED: Final = "arbiter:opened"
+"""Hash: proposal id to the sale it became."""
+
+ANSWERS: Final = "arbiter:answers"
+"""Hash: proposal id to the arbiter's answer."""
+
+PULSES_KEPT: Final = 16
+
+
+def log(sale: str) -> str:
+    """Stream: the region's log of a sale."""
+    return f"{{{sale}}}:log"
+
+
+def buyers(sale: str) -> str:
+    """Hash: buyer to the number of its entry."""
+    return f"{{{sale}}}:buyers"
+
+
+def requests(sale: str) -> str:
+    """Hash: request id to the number of its entry."""
+    return f"{{{sale}}}:requests"
+
+
+def mark(sale: str) -> str:
+    """The region's mark, in nanoseconds; only ever raised."""
+    return f"{{{sale}}}:mark"
+
+
+def stop(sale: str) -> str:
+    """Why the region's log takes no more entries; absent while it does."""
+    return f"{{{sale}}}:stop"
+
+
+def decisions(sale: str) -> str:
+    """Stream: the region's copy of the decision log."""
+    return f"{{{sale}}}:decisions"
+
+
+def copied_log(sale: str, region: str) -> str:
+    """Stream: what the arbiter has read of a region's log, a chunk of lines an entry, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:log:{region}"
+
+
+def ledger(sale: str) -> str:
+    """Stream: the decision log itself, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:decisions"

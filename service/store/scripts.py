@@ -1,0 +1,29 @@
+"""The scripts, each a `.lua` file beside this one, whose first lines name its keys, arguments and answer."""
+
+from importlib.resources import files
+from typing import Final
+
+from redis.commands.core import AsyncScript
+
+from service.store.opening import Store
+
+_NAMES: Final = ("admit", "raise_mark", "append", "copy", "push", "open_sale")
+_SOURCES: Final = {name: files(__package__).joinpath(f"{name}.lua").read_text("utf-8") for name in _NAMES}
+
+
+def source(name: str) -> str:
+    """A script's text, for a pipeline.
+
+    Raises:
+        KeyError: there is no such script.
+    """
+    return _SOURCES[name]
+
+
+def script(store: Store, name: str) -> AsyncScript:
+    """A script, to be called with `keys` and `args`; it is loaded into the server when that does not know it yet.
+
+    Raises:
+        KeyError: there is no such script.
+    """
+    return AsyncScript(store, _SOURCES[name])

@@ -1,0 +1,277 @@
+"""Starts a whole system on this machine and ends it: regions with store, clockd and gateways, the arbiter, the lines.
+
+    reference ══(delay)══ clockd ─ page ─ gateways ─ region's store ══(delay)══ arbiter ─ arbiter's store
+
+Every process is the shipped program with the flags that an operator would give. Everything that was started ends with
+the world, also when it is interrupted or its own process is killed. Files lie in one folder, a log for each process.
+"""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from clockd.host import RealClock
+from service import processes
+from service.gateway.tokens import SCOPES, new_token, token_table
+from service.store.embedded import EmbeddedStore
+from service.world.distance import Line, write_lines
+
+READY_TIMEOUT_SECONDS: Final = 30.0
+ARBITER: Final = "arbiter"
+_POLL_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """A region of the world to be.
+
+    `distance_seconds` is one way to the arbiter and to the reference. Its hosts' clock is off by `offset_ns` and
+    gains `drift_ppb`.
+    """
+
+    name: str
+    distance_seconds: float = 0.001
+    offset_ns: int = 0
+    drift_ppb: int = 0
+    gateways: int = 1
+    store_url: str = ""
+    """A store that is there already; "" for an embedded one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorldPlan:
+    """A world to be. The arbiter is in the first of the nearest regions, and uses its clock."""
+
+    regions: tuple[RegionPlan, ...]
+    poll_seconds: int = 1
+    max_drift_ppb: int = 50_000
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Public port by region; any free one where none is given."""
+    folder: Path | None = None
+    """Where everything lies; None: a temporary folder that goes with the world."""
+
+
+class WorldError(Exception):
+    """The world did not come up. The message says which process, and where its log is."""
+
+
+@dataclass(slots=True)
+class _Process:
+    command: list[str]
+    child: subprocess.Popen[bytes]
+
+
+class World:
+    """A running system. Use as a context manager."""
+
+    def __init__(self, plan: WorldPlan) -> None:
+        self.plan = plan
+        self.folder = plan.folder or Path(tempfile.mkdtemp(prefix="firstcome-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.stores: dict[str, str] = {}
+        """By region, and for the arbiter: the URL of the store itself, without distance."""
+        self.embedded: dict[str, EmbeddedStore] = {}
+        self.ports = {region.name: plan.ports.get(region.name) or _free_port() for region in plan.regions}
+        self.token = new_token()
+        """A token with every scope."""
+        self._processes: dict[str, _Process] = {}
+        self._opened = ExitStack()
+        self._since_ns = RealClock().raw_ns()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions' names."""
+        return tuple(region.name for region in self.plan.regions)
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything, and forget it where the folder was temporary."""
+        processes.end([process.child for process in self._processes.values()])
+        self._opened.close()
+        if self.plan.folder is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, name: str) -> None:
+        """Start a process again after it was killed. Names are those of `process_names`."""
+        self._processes[name].child.wait()
+        self._run(name, self._processes[name].command)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait for the end."""
+        self._processes[name].child.kill()
+        self._processes[name].child.wait()
+
+    def send(self, name: str, what: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP."""
+        os.kill(self._processes[name].child.pid, what)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a process has not ended."""
+        return self._processes[name].child.poll() is None
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """Every process: `reference`, `lines`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`."""
+        return tuple(self._processes)
+
+    def page(self, region: str) -> Path:
+        """The clock page of a region's hosts."""
+        return self.folder / f"{region}.page"
+
+    def host_clock(self, region: str) -> str:
+        """The clock of a region's hosts, as a `--host-clock` flag."""
+        plan = next(plan for plan in self.plan.regions if plan.name == region)
+        if plan.offset_ns == 0 and plan.drift_ppb == 0:
+            return "real"
+        return f"simulated:offset_ns={plan.offset_ns},drift_ppb={plan.drift_ppb},since_ns={self._since_ns}"
+
+    def wait_until_ready(self) -> None:
+        """Until every region's gateways have clock, store and arbiter.
+
+        Raises:
+            WorldError: they did not in time.
+        """
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        for region in self.regions:
+            answer = ""
+            while not (answer := _readiness(self.ports[region])).startswith("200"):
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    raise WorldError(f"region {region} is not ready: {answer}; see the logs in {self.folder}")
+                time.sleep(_POLL_SECONDS)
+
+    def _start(self) -> None:
+        for region in self.plan.regions:
+            self._open_store(region.name, region.store_url)
+        self._open_store(ARBITER, "")
+        (self.folder / "tokens.toml").write_text(token_table(self.token, "world", SCOPES))
+        reference = self._start_reference()
+        lines, servers, near_arbiter, to_regions = self._lines(reference)
+        write_lines(self.folder / "lines.json", lines)
+        self._run("lines", [sys.executable, "-m", "service.world.distance", str(self.folder / "lines.json")])
+        for region in self.plan.regions:
+            self._start_clock(region, servers[region.name])
+        for region in self.plan.regions:
+            for number in range(region.gateways):
+                self._start_gateway(region, number, near_arbiter[region.name])
+        self._start_arbiter(to_regions)
+        self.wait_until_ready()
+
+    def _open_store(self, name: str, url: str) -> None:
+        if not url:
+            self.embedded[name] = self._opened.enter_context(EmbeddedStore(self.folder / f"store-{name}"))
+            url = self.embedded[name].url
+        self.stores[name] = url
+
+    def _lines(self, reference: int) -> tuple[list[Line], dict[str, int], dict[str, str], dict[str, str]]:
+        """The lines; and by region: its port for the reference, its way to the arbiter's store, the way to its own."""
+        lines = []
+        servers: dict[str, int] = {}
+        near_arbiter: dict[str, str] = {}
+        to_regions: dict[str, str] = {}
+        for region in self.plan.regions:
+            servers[region.name] = _free_port(socket.SOCK_DGRAM)
+            lines.append(Line("packets", str(servers[region.name]), str(reference), region.distance_seconds))
+            for ways, near, far in (
+                (near_arbiter, f"{region.name}-arbiter", self.stores[ARBITER]),
+                (to_regions, f"arbiter-{region.name}", self.stores[region.name]),
+            ):
+                if far.startswith("unix://"):
+                    path = self.folder / f"{near}.sock"
+                    lines.append(Line("stream", str(path), far.removeprefix("unix://"), region.distance_seconds))
+                    far = f"unix://{path}"  # noqa: PLW2901
+                ways[region.name] = far
+        return lines, servers, near_arbiter, to_regions
+
+    def _start_reference(self) -> int:
+        """A time server whose clock is this machine's: the truth of this world."""
+        port = _free_port(socket.SOCK_DGRAM)
+        self._run(
+            "reference", [sys.executable, "-m", "clockd", "serve", "--listen", f"127.0.0.1:{port}", "--local-reference"]
+        )
+        return port
+
+    def _start_clock(self, region: RegionPlan, server: int) -> None:
+        self._run(
+            f"clockd-{region.name}",
+            [
+                *(sys.executable, "-m", "clockd", "run", "--server", f"127.0.0.1:{server}"),
+                *("--page", str(self.page(region.name)), "--host", f"{region.name}-1"),
+                *("--poll-seconds", str(self.plan.poll_seconds), "--allow-fast-polling"),
+                *("--max-drift-ppb", str(self.plan.max_drift_ppb), "--host-clock", self.host_clock(region.name)),
+            ],
+        )
+
+    def _start_gateway(self, region: RegionPlan, number: int, arbiter_store: str) -> None:
+        self._run(
+            f"gateway-{region.name}-{number}",
+            [
+                *(sys.executable, "-m", "service.command", "gateway", "--region", region.name),
+                *("--listen", f"127.0.0.1:{self.ports[region.name]}", "--store", self.stores[region.name]),
+                *("--arbiter-store", arbiter_store, "--tokens", str(self.folder / "tokens.toml")),
+                *("--page", str(self.page(region.name)), "--host-clock", self.host_clock(region.name)),
+            ],
+        )
+
+    def _start_arbiter(self, to_regions: Mapping[str, str]) -> None:
+        home = min(self.plan.regions, key=lambda region: region.distance_seconds)
+        flags = [word for name, url in to_regions.items() for word in ("--region", f"{name}={url}")]
+        self._run(
+            ARBITER,
+            [
+                *(sys.executable, "-m", "service.command", "arbiter", "--store", self.stores[ARBITER], *flags),
+                *("--page", str(self.page(home.name)), "--host-clock", self.host_clock(home.name)),
+            ],
+        )
+
+    def _run(self, name: str, command: list[str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = _Process(command, processes.start(command, output=log))
+
+    def _check_alive(self) -> None:
+        for name, process in self._processes.items():
+            if process.child.poll() is not None:
+                log = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+                raise WorldError(f"{name} ended with status {process.child.returncode}: {log[-1] if log else ''}")
+
+
+def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _readiness(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        return f"{answer.status} {answer.read().decode()}"
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
