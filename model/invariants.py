@@ -45,6 +45,11 @@ class Run:
         return [decision for decision in self.decisions if isinstance(decision, Won)]
 
     @cached_property
+    def winning(self) -> dict[str, RequestId]:
+        """By buyer, the request that won."""
+        return {self.entries[won.request].buyer: won.request for won in self.winners if won.request in self.entries}
+
+    @cached_property
     def cut_offs(self) -> dict[RegionName, int]:
         return {cut.region: cut.seq for cut in self.decisions if isinstance(cut, CutOff)}
 
@@ -77,17 +82,10 @@ Invariant: TypeAlias = Callable[[Run], Violations]
 def _served_in_order(run: Run) -> list[Entry]:
     """Winners' entries by rank, then one of the losers who should have gone first if anybody: the earliest."""
     served = [run.entries[won.request] for won in run.winners if won.request in run.entries]
-    won = {entry.request for entry in served}
-    losers = [
-        entry for entry in run.contenders.values() if entry.request not in won and entry.buyer not in _winning(run)
-    ]
+    losers = [entry for entry in run.contenders.values() if entry.buyer not in run.winning]
     if losers:
         served.append(min(losers, key=run.place_ns))
     return served
-
-
-def _winning(run: Run) -> set[str]:
-    return {run.entries[won.request].buyer for won in run.winners if won.request in run.entries}
 
 
 def nobody_is_served_before_one_who_certainly_came_first(run: Run) -> Violations:
@@ -179,7 +177,6 @@ def winners_are_told_that_they_won_and_nobody_else_is(run: Run) -> Violations:
 
 def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
     """Promise 6: sold out, closed, duplicate, cut off, cancelled or halted; and the reason is true."""
-    winning = {run.entries[won.request].buyer: won.request for won in run.winners if won.request in run.entries}
     true_of_all = {
         "sold_out": len(run.winners) == run.terms.stock
         and any(isinstance(record, SoldOut) for record in run.decisions),
@@ -195,7 +192,7 @@ def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
             case None:
                 yield f"{outcome.request} lost without a reason"
             case "duplicate":
-                if winning.get(entry.buyer) != outcome.of:
+                if run.winning.get(entry.buyer) != outcome.of:
                     yield f"{outcome.request} lost as duplicate of {outcome.of}, which is not its buyer's winner"
             case "cut_off":
                 last = run.cut_offs.get(entry.request.rpartition(".")[0])

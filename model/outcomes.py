@@ -101,7 +101,7 @@ class Standing:
     def outcome(self, region: RegionName, seq: int, request: RequestId, buyer: BuyerId) -> Outcome | None:
         """What became of an entry, for good; None while that is not known."""
         won = self.winners.get(request)
-        if won is not None:
+        if won is not None and self.winner_of.get(buyer) == request:
             return Outcome(request, "won", rank=won.rank, unit=won.unit)
         cut_off_seq = self.cut_offs.get(region)
         if cut_off_seq is not None and not entry_counts(seq, cut_off_seq):

@@ -1,0 +1,148 @@
+"""The window lottery against the definition, and its promises as laws."""
+
+import hashlib
+import hmac
+import itertools
+import random
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model.lottery import WindowLottery, order, ticket
+from tests import oracle
+
+
+@dataclass(eq=False)
+class Lot:
+    """A request of a finished list; known by identity, as `order` returns the same objects."""
+
+    stamp_ns: int
+    ticket: int
+
+
+def positions(places: list[int], tickets: list[int], window: int) -> list[int]:
+    lots = [Lot(place, drawn) for place, drawn in zip(places, tickets, strict=True)]
+    at = {id(lot): position for position, lot in enumerate(lots)}
+    return [at[id(lot)] for lot in order(lots, window)]
+
+
+few = st.integers(-8, 8)
+hostile = st.one_of(few, st.integers(-(2**300), 2**300), st.sampled_from([0, -1, 2**63, -(2**63), 2**40, 10**18]))
+crowds = st.lists(st.tuples(few, st.integers(0, 3)), max_size=12)
+odd_crowds = st.lists(st.tuples(hostile, hostile), max_size=12)
+windows = st.one_of(st.integers(0, 6), st.sampled_from([0, 2**64, 2**400]))
+
+
+@given(st.one_of(crowds, odd_crowds), windows)
+@example([(0, 0)] * 6, 0)
+@example([(place, -place) for place in range(9)], 1)
+def test_order_is_the_definition(crowd: list[tuple[int, int]], window: int) -> None:
+    places, tickets = [place for place, _ in crowd], [drawn for _, drawn in crowd]
+    assert positions(places, tickets, window) == oracle.serving_order(places, tickets, window)
+
+
+@pytest.mark.parametrize(
+    "arranged", [sorted, lambda places: sorted(places, reverse=True), list], ids=["up", "down", "mixed"]
+)
+@pytest.mark.parametrize("window", [0, 1, 3, 50, 10**6])
+def test_order_is_the_definition_for_a_larger_crowd(arranged, window: int) -> None:
+    chance = random.Random(window)
+    places = arranged([chance.randrange(200) for _ in range(250)])
+    tickets = [chance.randrange(100) for _ in places]
+    assert positions(places, tickets, window) == oracle.serving_order(places, tickets, window)
+
+
+def test_chains_of_overlapping_windows_are_no_tie_as_a_whole() -> None:
+    # 0 ~ 1 ~ 2 ~ 3 pairwise, yet 0 certainly before 2: the lowest tickets come last and must wait.
+    assert positions([0, 1, 2, 3], [4, 3, 2, 1], 1) == [1, 0, 3, 2]
+
+
+@given(crowds, st.integers(0, 6))
+def test_promise_1_never_inverts_what_the_clocks_can_prove(crowd: list[tuple[int, int]], window: int) -> None:
+    places = [place for place, _ in crowd]
+    assert oracle.allowed(positions(places, [drawn for _, drawn in crowd], window), places, window)
+
+
+@given(crowds.filter(bool), st.integers(0, 6), st.data())
+def test_promise_4_earlier_is_never_worse(crowd: list[tuple[int, int]], window: int, data: st.DataObject) -> None:
+    places, tickets = [place for place, _ in crowd], [drawn for _, drawn in crowd]
+    moved = data.draw(st.integers(0, len(crowd) - 1))
+    earlier = [*places]
+    earlier[moved] -= data.draw(st.integers(0, 20))
+    assert positions(earlier, tickets, window).index(moved) <= positions(places, tickets, window).index(moved)
+
+
+@pytest.mark.parametrize("window", [0, 1, 2])
+def test_promise_3_every_allowed_order_comes_out_for_some_tickets(window: int) -> None:
+    for size in range(5):
+        for places in itertools.combinations_with_replacement(range(5), size):
+            reached = {tuple(positions(list(places), list(t), window)) for t in itertools.permutations(range(size))}
+            allowed = {p for p in itertools.permutations(range(size)) if oracle.allowed(p, places, window)}
+            assert reached == allowed, places
+
+
+@given(crowds, st.integers(0, 6), st.randoms(use_true_random=False))
+def test_position_in_the_list_has_no_say_when_tickets_differ(crowd, window: int, chance: random.Random) -> None:
+    lots = [Lot(place, number * 7 % 13) for number, (place, _) in enumerate(crowd)]
+    shuffled = chance.sample(lots, len(lots))
+    assert [id(lot) for lot in order(lots, window)] == [id(lot) for lot in order(shuffled, window)]
+
+
+def test_the_same_objects_come_back_once_each() -> None:
+    chance = random.Random(1)
+    lots = [Lot(chance.randrange(10**9), chance.getrandbits(256)) for _ in range(100_000)]
+    served = order(lots, 10**6)
+    assert {id(lot) for lot in served} == {id(lot) for lot in lots}
+    assert len(served) == len(lots)
+    assert all(a.stamp_ns <= b.stamp_ns + 10**6 for a, b in itertools.pairwise(served))
+
+
+def test_nobody_and_a_negative_window() -> None:
+    assert order([], 5) == []
+    with pytest.raises(ValueError, match="at least 0 ns"):
+        order([Lot(1, 1)], -1)
+
+
+def test_a_ticket_is_the_hmac_of_sale_and_buyer() -> None:
+    expected = hmac.new(b"key", b"sale\nbuyer", hashlib.sha256).hexdigest()
+    assert ticket(b"key", "sale", "buyer") == int(expected, 16)
+
+
+@given(crowds, st.integers(0, 5), st.randoms(use_true_random=False))
+def test_draws_from_a_stream_are_those_of_the_finished_list(crowd, window: int, chance: random.Random) -> None:
+    """Offered in any order that the frontier allows, drawn from whenever: the same order, and nothing is left."""
+    tickets = [drawn for _, drawn in crowd]
+    lottery = WindowLottery[int](window, lambda name: tickets[name])
+    undelivered, served = set(range(len(crowd))), []
+    frontier = -100
+    while undelivered or lottery.earliest_place_ns() is not None:
+        for name in chance.sample(sorted(undelivered), min(len(undelivered), chance.randrange(4))):
+            undelivered.remove(name)
+            lottery.offer(crowd[name][0], name)
+        frontier = max(frontier, min((crowd[name][0] for name in undelivered), default=100) - chance.randrange(3))
+        while (name := lottery.draw(frontier, 100)) is not None:
+            served.append(name)
+        if not undelivered:
+            frontier = 101
+    assert served == oracle.serving_order([place for place, _ in crowd], tickets, window)
+
+
+def test_a_pot_waits_until_nobody_can_join_it() -> None:
+    lottery = WindowLottery[str](4, len)
+    lottery.offer(10, "first")
+    assert lottery.draw(14, 99) is None
+    assert lottery.draw(15, 99) == "first"
+    lottery.offer(98, "last")
+    assert lottery.draw(99, 99) is None
+    assert lottery.draw(100, 99) == "last"
+
+
+def test_withdrawn_requests_are_not_drawn() -> None:
+    lottery = WindowLottery[str](4, len)
+    slot = lottery.offer(10, "withdrawn")
+    lottery.offer(10, "stays behind")
+    lottery.withdraw(slot)
+    assert lottery.draw(15, 99) == "stays behind"
+    assert lottery.earliest_place_ns() is None
