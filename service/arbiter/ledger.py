@@ -9,6 +9,7 @@ no region to be there, and a region that was cut off and never comes back is sti
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from service.store.streams import read_all, read_chunks
 
 _log = structlog.get_logger()
 
+SLOW_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 0.1
 
 DecidedLine = tuple[bytes, bytes]
@@ -41,6 +43,8 @@ class Ledger:
     def __init__(self, store: Store, token: int) -> None:
         self.store = store
         self.token = token
+        self._asked: dict[object, float] = {}
+        """When each call that is under way began."""
         self._append = script(store, "append")
         self._copy = script(store, "copy")
         self._open_sale = script(store, "open_sale")
@@ -49,6 +53,23 @@ class Ledger:
     async def take_over(cls, store: Store) -> "Ledger":
         """Take the next token; every older arbiter is fenced off from now on."""
         return cls(store, int(await store.incr(keys.FENCE)))
+
+    async def still_ours(self) -> None:
+        """Make sure that nobody has taken over, for an arbiter that has nothing to append.
+
+        Raises:
+            FencedError: another arbiter has taken over.
+            redis.exceptions.RedisError: the store does not answer.
+        """
+        token: Any = await self.store.get(keys.FENCE)
+        if token != str(self.token).encode():
+            raise FencedError(f"another arbiter decides now (token {(token or b'none').decode()})")
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a call has waited for longer than a healthy store takes, so that everything here waits for it."""
+        oldest = min(self._asked.values(), default=None)
+        return oldest is not None and time.monotonic() - oldest > SLOW_SECONDS
 
     async def append(self, sale: SaleId, index: int, lines: Sequence[DecidedLine]) -> None:
         """Append records from `index` on; returns when they are on disk.
@@ -84,16 +105,20 @@ class Ledger:
 
     async def _until_done(self, act: AsyncScript, names: list[str], words: list[Any], done: bytes) -> None:
         """Call a script that may be repeated until the store answers."""
-        while True:
-            try:
-                answer: Any = await act(keys=names, args=words)
-            except RedisError as error:
-                _log.warning("the arbiter's store does not answer; trying again", key=names[1], error=str(error))
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            if answer[0] != done:
-                raise FencedError(f"another arbiter decides now ({answer[0].decode()} {answer[1].decode()})")
-            return
+        call = object()
+        self._asked[call] = time.monotonic()
+        try:
+            while True:
+                try:
+                    answer: Any = await act(keys=names, args=words)
+                    break
+                except RedisError as error:
+                    _log.warning("the arbiter's store does not answer; trying again", key=names[1], error=str(error))
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            del self._asked[call]
+        if answer[0] != done:
+            raise FencedError(f"another arbiter decides now ({answer[0].decode()} {answer[1].decode()})")
 
     async def open_sale(self, proposal: str, terms: Terms, seed: bytes) -> SaleId:
         """Record a new sale for a proposal, or find the one that it became before.

@@ -38,7 +38,12 @@ BUSY_PULSE_NS: Final = 250_000_000
 IDLE_PULSE_NS: Final = 1_000_000_000
 EARLY_NS: Final = 2_000_000_000
 """How long before entries are taken a sale is watched closely."""
+FENCE_SECONDS: Final = 1.0
+"""How long an arbiter may not know that another has taken over; nothing it appends counts meanwhile."""
 _NO_CLOCK_PAUSE_SECONDS: Final = 0.2
+_STORE_PAUSE_SECONDS: Final = 0.2
+INATTENTIVE_NS: Final = 1_500_000_000
+"""The arbiter that has not looked for so long (it was stopped, or its own store was away) blames no region for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,6 @@ class ArbiterProcess:
         Raises:
             FencedError: another arbiter has taken over.
         """
-        await self._load()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -97,13 +101,20 @@ class ArbiterProcess:
                     tasks.create_task(link.run(), name=f"link {link.region}")
                 tasks.create_task(self._serve_proposals(), name="proposals")
                 tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._yield_to_newer(), name="fence")
         except* FencedError as group:
             raise group.exceptions[0] from None
         finally:
             for store in self._stores.values():
                 await store.aclose()
 
-    async def _load(self) -> None:
+    async def load(self) -> None:
+        """Every sale as far as it has come.
+
+        Raises:
+            redis.exceptions.RedisError: the arbiter's store does not answer.
+            FencedError: another arbiter has taken over.
+        """
         for line in await self._ledger.sales():
             await self._add(line)
         unfinished = sum(not run.is_over for run in self.runs.values())
@@ -120,7 +131,7 @@ class ArbiterProcess:
             try:
                 run.load(copies)
             except Contradiction as finding:
-                await run.halt(finding)
+                await run.halt_at_once(finding)
         self.runs[sale] = run
         self.terms_lines.append(line)
         self._tell_links()
@@ -137,28 +148,40 @@ class ArbiterProcess:
 
     async def _watch(self) -> None:
         """Cut off regions that hold everybody up for too long."""
+        watched_raw_ns = self.raw_ns()
         while True:
             now = self.now()
-            for run in [run for run in self.runs.values() if not run.fold.over]:
+            unfinished = [run for run in self.runs.values() if not run.fold.over]
+            if now is None or self._ledger.is_slow or self.raw_ns() - watched_raw_ns > INATTENTIVE_NS:
+                for run in unfinished:
+                    run.was_not_watched()
+            watched_raw_ns = self.raw_ns()
+            for run in unfinished:
                 if now is not None and await run.cut_off_silent(self.raw_ns(), now):
                     self._tell_links()
                 await self._close_if_alone(run, now)
             await asyncio.sleep(OPEN_ROUND_SECONDS if self._is_close() else IDLE_ROUND_SECONDS)
 
+    async def _yield_to_newer(self) -> None:
+        """An arbiter that has nothing to append must not go on talking to the regions beside a newer one."""
+        while True:
+            with contextlib.suppress(RedisError):
+                await self._ledger.still_ours()
+            await asyncio.sleep(FENCE_SECONDS)
+
     async def _close_if_alone(self, run: SaleRun, now: Interval | None) -> None:
         """After a cut-off or a cancellation no link may bring news any more."""
-        if now is not None and run.fold.is_decided:
+        if now is not None and (run.fold.is_decided or run.halting is not None):
             await run.decide(now)
 
     def pulse(self, region: RegionName) -> bytes | None:
         """The heartbeat that is due to a region now, or None."""
-        waiting = tuple(sale for sale, run in self.runs.items() if run.fold.waiting)
-        now_raw_ns = self.raw_ns()
+        now_raw_ns, now = self.raw_ns(), self.now()
+        waiting = tuple(sale for sale, run in self.runs.items() if run.wants_marks(now))
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
         due_ns = BUSY_PULSE_NS if waiting else IDLE_PULSE_NS
         if waiting == told and now_raw_ns - sent_raw_ns < due_ns:
             return None
-        now = self.now()
         if now is None:
             return None
         self._pulsed[region] = (now_raw_ns, waiting)
@@ -171,7 +194,8 @@ class ArbiterProcess:
 
     async def pause(self, region: RegionName) -> None:
         """What a link waits between two rounds; news end it."""
-        if any(run.fold.waiting for run in self.runs.values()):
+        now = self.now()
+        if self._links[region].is_behind() or any(run.wants_marks(now) for run in self.runs.values()):
             await asyncio.sleep(BUSY_ROUND_SECONDS)
             return
         with contextlib.suppress(TimeoutError):
@@ -197,6 +221,7 @@ class ArbiterProcess:
                     await self._serve(proposal)
             except (RedisError, OSError) as error:
                 _log.warning("the arbiter's store does not answer; trying again", error=str(error))
+                self._desk.start_over()
                 await asyncio.sleep(BUSY_PULSE_NS / 1e9)
 
     async def _serve(self, proposal: Proposal) -> None:
@@ -219,6 +244,10 @@ class ArbiterProcess:
     async def _answer_when_pushed(self, proposal: Proposal, sale: SaleId) -> None:
         """A sale counts as published once each of its regions has the terms."""
         number = [*self.runs].index(sale) + 1
+        missing = [region for region in self.runs[sale].terms.regions if region not in self._links]
+        if missing:
+            _log.error("a sale names regions that this arbiter was not given", sale=sale, missing=missing)
+            return
         links = [self._links[region] for region in self.runs[sale].terms.regions]
         while any(link.sales_pushed < number for link in links):
             self._tell_links()
@@ -245,13 +274,15 @@ async def run_arbiter(settings: ArbiterSettings, host: HostClock) -> None:
     """
     store: Store = connect(settings.store_url)
     try:
-        while True:
+        process = None
+        while process is None:
             try:
-                ledger = await Ledger.take_over(store)
-                break
+                process = ArbiterProcess(settings, await Ledger.take_over(store), host)
+                await process.load()
             except RedisError as error:
+                process = None
                 _log.warning("the arbiter's store does not answer; trying again", error=str(error))
-                await asyncio.sleep(_NO_CLOCK_PAUSE_SECONDS)
-        await ArbiterProcess(settings, ledger, host).run()
+                await asyncio.sleep(_STORE_PAUSE_SECONDS)
+        await process.run()
     finally:
         await store.aclose()

@@ -60,11 +60,18 @@ class Desk:
         proposals = []
         for entry_id, line, _ in found.get(keys.PROPOSALS, []):
             self._after = entry_id
-            proposals.append(decode_proposal(line))
+            try:
+                proposals.append(decode_proposal(line))
+            except msgspec.DecodeError as error:
+                _log.error("a proposal that cannot be read is passed over", number=entry_id, error=str(error))
         if not proposals:
             return []
         answered: Any = await store.hmget(keys.ANSWERS, [proposal.id for proposal in proposals])
         return [proposal for proposal, answer in zip(proposals, answered, strict=True) if answer is None]
+
+    def start_over(self) -> None:
+        """Look at every proposal again: some were taken and not answered. What was done is not done twice."""
+        self._after = "0-0"
 
     async def answer(self, proposal: Proposal, answer: ProposalAnswer) -> None:
         """Tell the gateway that asked, once and for all."""

@@ -15,7 +15,7 @@ from model.arbiter import Fold
 from model.clock import Interval
 from model.replay import Replay
 from model.terms import Terms
-from model.vocabulary import Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
+from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, SoldOut, Won
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
 
@@ -30,10 +30,16 @@ class SaleRun:
         self.sale = terms.sale()
         self.recorded = recorded
         """The decision log as it is on disk."""
+        self.stop_reason: str | None = None
+        """Why no region may log further entries; None while they may. A decision stops them once it is on disk."""
+        self.cut_off: set[RegionName] = set()
+        """Regions that were cut off, as far as that is on disk."""
+        self.halting: Contradiction | None = None
+        """What was found in a log; the sale halts once the other logs have been read to their end."""
+        self.cancel_reason = ""
         self.fold = Fold(terms, seed)
-        self.fold.over = bool(recorded) and isinstance(
-            parse_decision_line(len(recorded) - 1, recorded[-1][0]), Closed | Halted
-        )
+        self.last_lines: dict[RegionName, bytes] = {}
+        """The last line that was read of each region's log."""
         self.marks_ns: dict[RegionName, int] = {}
         self.ended_logs: set[RegionName] = set()
         """Regions whose log was read to its end after it was stopped."""
@@ -43,20 +49,26 @@ class SaleRun:
         self._news = True
         self._moved_raw_ns: dict[RegionName, int] = {}
         self._held_up_since_raw_ns: int | None = None
+        for index, (line, _) in enumerate(recorded):
+            self._note(parse_decision_line(index, line))
 
     @property
     def is_over(self) -> bool:
         """Whether the decision log is complete."""
         return self.fold.over
 
-    @property
-    def stop_reason(self) -> str | None:
-        """Why no region may log further entries; None while they may."""
-        if self.fold.sold_out:
-            return "sold_out"
-        if self.fold.cancelled:
-            return "cancelled"
-        return "halted" if self.fold.over else None
+    def wants_marks(self, at: Interval | None) -> bool:
+        """Whether a decision waits for marks to rise, and those of healthy regions could be past it."""
+        if at is None or self.fold.is_decided:
+            return False
+        somebody = self.fold.waiting > 0 or at.earliest_ns > self.terms.last_stamp_ns
+        return somebody and at.latest_ns > self.fold.wanted_ns()
+
+    def counts(self, region: RegionName) -> bool:
+        """Whether what a region logs still matters."""
+        if self.halting is not None and self.halting.region == region:
+            return False
+        return not self.fold.over and region in self.fold.regions
 
     def load(self, copies: dict[RegionName, list[bytes]]) -> None:
         """Replay what is recorded over the regions' lines as they were kept.
@@ -73,8 +85,13 @@ class SaleRun:
         run.finish()
         for region in self.fold.regions:
             self.marks_ns[region] = self.fold.delivered(region).mark_ns
-            for line in copies[region][self.fold.delivered(region).seq :]:
-                self.fold.deliver(region, line)
+        for region in self.fold.regions:
+            seq = self.fold.delivered(region).seq
+            self.last_lines[region] = copies[region][seq - 1] if seq else b""
+            try:
+                self.deliver(region, copies[region][seq:], self.marks_ns[region], 0)
+            except Contradiction as finding:
+                self.halt(finding)
 
     def deliver(self, region: RegionName, lines: Sequence[bytes], mark_ns: int, now_raw_ns: int) -> None:
         """A region's next lines, read to the end of its log, and the mark read before them.
@@ -84,6 +101,7 @@ class SaleRun:
         """
         for line in lines:
             self.fold.deliver(region, line)
+            self.last_lines[region] = line
         known_ns = self.marks_ns.get(region, 0)
         if not guards.mark_may_rise(known_ns, mark_ns):
             raise Contradiction(region, f"its mark only moves forward ({known_ns} to {mark_ns})")
@@ -102,14 +120,22 @@ class SaleRun:
             self._news = False
             seen = self._look(at)
             follows = self.fold.see(seen)
-            if not follows and self.fold.is_decided and self.ended_logs >= set(self.fold.regions):
-                follows = [self.fold.close()]
+            if not follows and self._all_logs_ended():
+                follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
             if follows:
                 await self._record([seen, *follows])
             return bool(follows)
 
+    def _all_logs_ended(self) -> bool:
+        """Whether the sale is decided or halting, and nothing is left to be read."""
+        if not (self.fold.is_decided or self.halting is not None):
+            return False
+        return self.ended_logs >= {region for region in self.fold.regions if self.counts(region)}
+
     def _look(self, at: Interval) -> Seen:
-        marks_ns = {region: mark_ns for region, mark_ns in self.marks_ns.items() if region in self.fold.regions}
+        """What was read. While the sale halts, marks stay where they were last looked at: nothing is decided by it."""
+        halting = self.halting is not None
+        marks_ns = {} if halting else {name: self.marks_ns[name] for name in self.fold.regions if name in self.marks_ns}
         return self.fold.look(marks_ns, at.earliest_ns, at.latest_ns)
 
     def log_ended(self, region: RegionName) -> None:
@@ -122,44 +148,59 @@ class SaleRun:
         """Go on without regions that have held everybody up for too long.
 
         A region is silent from when its mark last moved, or from when somebody first waited for it, whichever is
-        later. Returns the regions that were cut off.
+        later. While a decision is on its way to the disk nobody is judged. Returns the regions that were cut off.
         """
-        held_up = not self.fold.over and (self.fold.is_decided or self.fold.waiting > 0 or self._closing(at))
-        if not held_up:
+        if self._deciding.locked():
+            return []
+        if not self._is_held_up(at):
             self._held_up_since_raw_ns = None
             return []
         if self._held_up_since_raw_ns is None:
             self._held_up_since_raw_ns = now_raw_ns
-        silent = [region for region in self.fold.regions if self._is_silent(region, now_raw_ns)]
+        cut_off = []
         async with self._deciding:
-            for region in silent:
-                if self.fold.over or region not in self.fold.regions:
+            for region in self.fold.regions:
+                if self.is_over or not self._is_silent(region, now_raw_ns):
                     continue
                 seen = self._look(at)
                 follows = self.fold.see(seen)
-                if self.is_over:
+                if follows and isinstance(follows[-1], Closed):
                     await self._record([seen, *follows])
                     break
                 record, more = self.fold.cut_off(region)
                 _log.warning("region cut off: its mark did not move", sale=self.sale, region=region, entries=record.seq)
                 await self._record([seen, *follows, record, *more])
                 self._news = True
-        return silent
+                cut_off.append(region)
+        return cut_off
 
-    def _closing(self, at: Interval) -> bool:
-        return at.earliest_ns > self.terms.last_stamp_ns + self.terms.intake_grace_ns
+    def was_not_watched(self) -> None:
+        """The arbiter itself was held up: no region is blamed for the time until now."""
+        self._held_up_since_raw_ns = None
+
+    def _is_held_up(self, at: Interval) -> bool:
+        """Whether the sale waits for its regions: had all kept up, it would have been decided by now."""
+        if self.fold.over:
+            return False
+        if self.fold.is_decided or self.halting is not None:
+            return True
+        wanted_ns = self.fold.wanted_ns() if self.fold.waiting else self.terms.last_stamp_ns
+        return at.earliest_ns > wanted_ns + self.terms.intake_grace_ns
 
     def _is_silent(self, region: RegionName, now_raw_ns: int) -> bool:
-        if self.fold.is_decided and region in self.ended_logs:
+        ending = self.fold.is_decided or self.halting is not None
+        if not self.counts(region) or (ending and region in self.ended_logs):
             return False
-        wanted = self.fold.is_decided or self.marks_ns.get(region, 0) <= self.fold.wanted_ns()
-        since_raw_ns = max(self._held_up_since_raw_ns or 0, self._moved_raw_ns.get(region, 0))
+        wanted = ending or self.marks_ns.get(region, 0) <= self.fold.wanted_ns()
+        since_raw_ns = max(self._held_up_since_raw_ns or now_raw_ns, self._moved_raw_ns.get(region, 0))
         return wanted and guards.silent_too_long(now_raw_ns - since_raw_ns, self.terms.cut_off_after_ns)
 
     async def cancel(self, reason: str, at: Interval) -> bool:
-        """Stop the sale for an operator. Returns False where it is decided already."""
+        """Stop the sale for an operator. Returns False where it is decided already, unless by this very call before."""
         async with self._deciding:
-            if self.fold.is_decided:
+            if self.fold.cancelled:
+                return self.cancel_reason == reason
+            if self.fold.is_decided or self.halting is not None:
                 return False
             seen = self._look(at)
             follows = self.fold.see(seen)
@@ -169,14 +210,23 @@ class SaleRun:
             self._news = True
             return self.fold.cancelled
 
-    async def halt(self, finding: Contradiction) -> None:
-        """Record that the logs contradict themselves; nothing is guessed."""
+    def halt(self, finding: Contradiction) -> None:
+        """The logs contradict themselves: nothing more is decided, and nothing is guessed.
+
+        Every region is stopped, the sound ones are read to their end, so that whoever was acknowledged there is in
+        the bundle, and then the halt is recorded. An arbiter that dies in between finds the contradiction again.
+        """
+        if self.halting is None and not self.fold.over:
+            _log.error("sale halts: its logs contradict themselves", sale=self.sale, finding=str(finding))
+            self.halting = finding
+            self.stop_reason = self.stop_reason or "halted"
+            self.ended_logs.clear()
+            self._news = True
+
+    async def halt_at_once(self, finding: Contradiction) -> None:
+        """Record a halt where the decision log itself cannot be replayed, so that nothing can be read on top of it."""
         async with self._deciding:
-            if self.recorded and isinstance(
-                parse_decision_line(len(self.recorded) - 1, self.recorded[-1][0]), Closed | Halted
-            ):
-                return
-            _log.error("sale halted: its logs contradict themselves", sale=self.sale, finding=str(finding))
+            _log.error("sale halted: its decision log contradicts its entries", sale=self.sale, finding=str(finding))
             self.fold.over = True
             await self._record([Halted(str(finding))])
 
@@ -191,3 +241,26 @@ class SaleRun:
         ]
         await self._ledger.append(self.sale, index, lines)
         self.recorded.extend(lines)
+        for decision in decisions:
+            self._note(decision)
+
+    def _note(self, decision: Decision) -> None:
+        """What is on disk now: regions are stopped by that, never by what is about to be."""
+        match decision:
+            case SoldOut():
+                self.stop_reason = "sold_out"
+            case Cancelled(reason):
+                self.stop_reason, self.cancel_reason = "cancelled", reason
+            case CutOff(region):
+                self.cut_off.add(region)
+            case Halted():
+                self.stop_reason = self.stop_reason or "halted"
+                self._forget()
+            case Closed():
+                self._forget()
+
+    def _forget(self) -> None:
+        """A sale that is over keeps its decision log, and nothing of its entries."""
+        self.fold = Fold(self.terms, self._seed)
+        self.fold.over = True
+        self.last_lines.clear()

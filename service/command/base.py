@@ -1,6 +1,7 @@
 """What every verb shares: errors of one line, clocks and stores from flags, the log."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ import typer
 from typer.exceptions import TyperException
 
 from clockd.host import HostClock, open_host_clock
+from model.terms import LONGEST_REGION
+from model.vocabulary import is_id
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
 
 
@@ -33,12 +36,24 @@ def log_to_standard_error() -> None:
     )
 
 
+def by_flags_alone() -> dict[str, str]:
+    """An environment for programs of ours whose flags say everything: what an operator set for us is not for them."""
+    return {name: "" for name in os.environ if name.startswith(("FIRSTCOME_", "CLOCKD_"))}
+
+
 def host_clock(spec: str) -> HostClock:
     """The host clock that a flag asks for."""
     try:
         return open_host_clock(spec)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host-clock") from error
+
+
+def region_name(text: str) -> str:
+    """A name that a region may have."""
+    if not is_id(text) or len(text) > LONGEST_REGION:
+        raise typer.BadParameter(f"{text!r}: use 1 to {LONGEST_REGION} of A-Z a-z 0-9 . _ ~ -", param_hint="--region")
+    return text
 
 
 def address(text: str) -> tuple[str, int]:

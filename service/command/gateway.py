@@ -1,6 +1,5 @@
 """`firstcome gateway`: the gateways of one region on this host."""
 
-import os
 import signal
 import sys
 import threading
@@ -9,13 +8,20 @@ from typing import Annotated
 
 import typer
 
-from model.terms import LONGEST_REGION
-from model.vocabulary import is_id
 from service import processes
-from service.command.base import CannotRun, address, host_clock, log_to_standard_error, open_store
+from service.command.base import (
+    CannotRun,
+    address,
+    by_flags_alone,
+    host_clock,
+    log_to_standard_error,
+    open_store,
+    region_name,
+)
 from service.gateway.tokens import Tokens, TokensError, read_tokens
 
 _RESTART_PAUSE_SECONDS = 0.5
+_CANNOT_RUN = 2
 
 
 def gateway(
@@ -40,14 +46,15 @@ def gateway(
     from service.gateway.process import GatewaySettings, run_gateway
 
     log_to_standard_error()
-    if not is_id(region) or len(region) > LONGEST_REGION:
-        raise typer.BadParameter(f"{region!r}: use 1 to {LONGEST_REGION} of A-Z a-z 0-9 . _ ~ -", param_hint="--region")
+    region_name(region)
     host, port = address(listen)
     known = _read_tokens(tokens)
     clock = host_clock(host_clock_spec)
     with open_store(store, data, f"region {region}", allow_unsafe_store) as store_url:
         if count > 1:
-            _supervise(store_url, count, allow_unsafe_store)
+            flags = ["--region", region, "--listen", listen, "--store", store_url, "--arbiter-store", arbiter_store]
+            flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
+            _supervise([*flags, "--processes", "1", *(["--allow-unsafe-store"] if allow_unsafe_store else [])], count)
             return
         settings = GatewaySettings(region, host, port, store_url, arbiter_store, page)
         try:
@@ -65,31 +72,18 @@ def _read_tokens(path: Path) -> Tokens:
         raise CannotRun(str(error)) from error
 
 
-def _supervise(store_url: str, count: int, allow_unsafe_store: bool) -> None:
-    """Run `count` gateways on one port, and start anew whichever ends."""
+def _supervise(flags: list[str], count: int) -> None:
+    """Run `count` gateways on one port, and start anew whichever ends; one that cannot run at all ends them all."""
     ending = threading.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end_signal, lambda *_: ending.set())
-    command = [sys.executable, "-m", "service.command", *_without(sys.argv[1:], {"--processes", "--store", "--data"})]
-    command += ["--processes", "1", "--store", store_url, *(["--allow-unsafe-store"] if allow_unsafe_store else [])]
-    environment = {name: "" for name in ("FIRSTCOME_GATEWAY_DATA", "FIRSTCOME_GATEWAY_PROCESSES") if name in os.environ}
+    command = [sys.executable, "-m", "service.command", "gateway", *flags]
+    environment = by_flags_alone()
     children = [processes.start(command, environment) for _ in range(count)]
     try:
         while not ending.wait(_RESTART_PAUSE_SECONDS):
+            if any(child.poll() == _CANNOT_RUN for child in children):
+                raise CannotRun("a gateway cannot run; see what it said above")
             children = [child if child.poll() is None else processes.start(command, environment) for child in children]
     finally:
         processes.end(children)
-
-
-def _without(words: list[str], flags: set[str]) -> list[str]:
-    """Arguments without some flags and their values."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in flags:
-            skip = True
-        elif word.partition("=")[0] not in flags and word != "--allow-unsafe-store":
-            kept.append(word)
-    return kept

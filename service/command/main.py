@@ -1,9 +1,14 @@
-"""The verbs of `firstcome`, put together. Flags over environment (FIRSTCOME_…) over a TOML file (--config)."""
+"""The verbs of `firstcome`, put together. Flags over environment (FIRSTCOME_…) over a TOML file (--config).
 
+In the environment and in the file a setting has the name of its flag, whatever the code behind it calls it.
+"""
+
+import signal
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -24,7 +29,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"auto_envvar_prefix": "FIRSTCOME"},
     help="Fair flash sales across regions: first come, first served, as far as the clocks can tell.",
 )
 
@@ -43,11 +47,39 @@ def configure(
         tables = tomllib.loads(config.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CannotRun(f"configuration {config}: {error}") from error
-    context.default_map = {
-        verb: {name.replace("-", "_"): value for name, value in table.items()}
-        for verb, table in tables.items()
-        if isinstance(table, dict)
+    context.default_map = _defaults(context.command, tables, str(config))
+
+
+def _flags(command: Any) -> dict[str, Any]:
+    """A command's options by flag, without the hyphens in front."""
+    return {
+        word.removeprefix("--"): option for option in command.params for word in option.opts if word.startswith("--")
     }
+
+
+def _defaults(command: Any, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A table of the configuration as the parser wants it: a verb has a table, a flag a value."""
+    verbs = getattr(command, "commands", {})
+    flags = {} if verbs else _flags(command)
+    defaults = {}
+    for name, value in table.items():
+        if name in verbs and isinstance(value, dict):
+            defaults[name] = _defaults(verbs[name], value, f"{where}: [{name}]")
+        elif name in flags:
+            defaults[flags[name].name] = value
+        else:
+            known = ", ".join(f"[{verb}]" for verb in verbs) or ", ".join(flags)
+            raise CannotRun(f"configuration {where}: {name!r} is none of {known}")
+    return defaults
+
+
+def _name_environment(command: Any, prefix: str) -> None:
+    """Every flag can be set by FIRSTCOME_<VERB>_<FLAG>, and its help says so."""
+    for flag, option in _flags(command).items():
+        if option.envvar is None and flag != "help":
+            option.envvar = f"{prefix}_{flag}".upper().replace("-", "_")
+    for name, verb in getattr(command, "commands", {}).items():
+        _name_environment(verb, f"{prefix}_{name}")
 
 
 for verb in (demo, serve, gateway, arbiter, export, audit, prove, token):
@@ -56,9 +88,12 @@ app.add_typer(sale, name="sale")
 
 
 def main() -> None:
-    """The console script: what cannot run is one line and exit status 2."""
+    """The console script: what cannot run is one line and exit status 2; to be ended is to be interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    command = typer.main.get_command(app)
+    _name_environment(command, "FIRSTCOME")
     try:
-        status = app(standalone_mode=False)
+        status = command(standalone_mode=False)
     except TyperException as error:
         sys.stderr.write(f"firstcome: {error.format_message()}\n")
         status = 2

@@ -137,16 +137,17 @@ def watch(
     """
     import httpx
 
-    headers = {"authorization": f"Bearer {token}"} | ({"last-event-id": str(after)} if after >= 0 else {})
+    headers = {"authorization": _bearer(token)} | ({"last-event-id": str(after)} if after >= 0 else {})
+    url = f"{gateway.rstrip('/')}/v1/sales/{sale_id}/events"
     try:
-        with httpx.stream("GET", f"{gateway}/v1/sales/{sale_id}/events", headers=headers, timeout=None) as answer:
+        with httpx.stream("GET", url, headers=headers, timeout=None) as answer:
             if answer.status_code != 200:
                 answer.read()
                 _refuse(answer)
             for line in answer.iter_lines():
                 if line.startswith("data: "):
                     typer.echo(line.removeprefix("data: "))
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
 
 
@@ -166,12 +167,16 @@ def _to_try(
 ) -> dict[str, Any]:
     from whenever import Instant, TimeDelta
 
-    opens = (Instant.now() + TimeDelta(seconds=opens_in)).round("millisecond")
+    try:
+        opens = (Instant.now() + TimeDelta(seconds=opens_in)).round("millisecond")
+        closes = opens + TimeDelta(seconds=lasts)
+    except ValueError as error:
+        raise CannotRun(f"--opens-in and --lasts are seconds from now that a calendar has: {error}") from error
     return {
         "title": title,
         "stock": stock,
         "opens": opens.format_iso(),
-        "closes": (opens + TimeDelta(seconds=lasts)).format_iso(),
+        "closes": closes.format_iso(),
         "regions": regions or ["here"],
         "skew_bound_ns": str(skew_bound_ms * 1_000_000),
     }
@@ -195,14 +200,23 @@ def _call(
             gateway.rstrip("/") + path,
             json=body,
             params=query,
-            headers={"authorization": f"Bearer {token}", **(headers or {})},
+            headers={"authorization": _bearer(token), **(headers or {})},
             timeout=_TIMEOUT_SECONDS + 60,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
     if answer.is_error:
         _refuse(answer)
-    return answer.json()
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise CannotRun(f"{gateway} is no gateway: it answered {answer.status_code} without JSON") from error
+
+
+def _bearer(token: str) -> str:
+    if not token.isascii() or not token.isprintable():
+        raise CannotRun("a token is of ASCII letters, digits, - and _, as `firstcome token` prints it")
+    return f"Bearer {token}"
 
 
 def _refuse(answer: "httpx.Response") -> None:

@@ -1,6 +1,7 @@
 """`firstcome serve`: one region with everything, in one command, for trying calls by hand."""
 
 import signal
+import socket
 import sys
 import threading
 from contextlib import ExitStack
@@ -9,9 +10,8 @@ from typing import Annotated
 
 import typer
 
-from model.vocabulary import is_id
 from service import processes
-from service.command.base import CannotRun, address
+from service.command.base import CannotRun, address, by_flags_alone, region_name
 from service.gateway.tokens import SCOPES, new_token, token_table
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
 
@@ -34,38 +34,32 @@ def serve(
 
     Example: firstcome serve, then in another terminal: firstcome sale publish --opens-in 5 --token $TOKEN
     """
-    address(listen)
-    if not is_id(region):
-        raise typer.BadParameter(f"{region!r} is no region name", param_hint="--region")
+    region_name(region)
+    _check_port(listen)
     ending = threading.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end_signal, lambda *_: ending.set())
     with ExitStack() as opened:
         try:
             data.mkdir(parents=True, exist_ok=True)
-            stores = {name: opened.enter_context(EmbeddedStore(data / f"store-{name}")) for name in (region, "arbiter")}
+            store = opened.enter_context(EmbeddedStore(data / f"region-{region}"))
+            arbiter_store = opened.enter_context(EmbeddedStore(data / "store-arbiter"))
+            token = _token(data)
         except (EmbeddedStoreError, OSError) as error:
             raise CannotRun(str(error)) from error
-        token = _token(data)
         source = [word for server in time_server or [] for word in ("--server", server)] or ["--local-reference"]
         page = str((data / "clock.page").absolute())
         ours = [sys.executable, "-m", "service.command"]
-        children = [
-            processes.start([sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"]),
-            processes.start(
-                [
-                    *(*ours, "arbiter", "--store", stores["arbiter"].url),
-                    *("--region", f"{region}={stores[region].url}", "--page", page),
-                ]
-            ),
-            processes.start(
-                [
-                    *(*ours, "gateway", "--region", region, "--listen", listen, "--store", stores[region].url),
-                    *("--arbiter-store", stores["arbiter"].url, "--tokens", str(data / "tokens.toml")),
-                    *("--page", page, "--processes", str(count)),
-                ]
-            ),
+        commands = [
+            [sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"],
+            [*ours, "arbiter", "--store", arbiter_store.url, "--region", f"{region}={store.url}", "--page", page],
+            [
+                *(*ours, "gateway", "--region", region, "--listen", listen, "--store", store.url),
+                *("--arbiter-store", arbiter_store.url, "--tokens", str(data / "tokens.toml")),
+                *("--page", page, "--processes", str(count)),
+            ],
         ]
+        children = [processes.start(command, by_flags_alone()) for command in commands]
         opened.callback(processes.end, children)
         if not time_server:
             typer.echo(
@@ -79,6 +73,17 @@ def serve(
                     raise CannotRun(
                         f"one of its processes ended with status {child.returncode}; see what it said above"
                     )
+
+
+def _check_port(listen: str) -> None:
+    """Gateways of a region share a port, so two that know nothing of each other would share it without a word."""
+    host, port = address(listen)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotRun(f"port {listen} cannot be opened: {error.strerror or error}") from error
 
 
 def _token(data: Path) -> str:

@@ -22,6 +22,8 @@ _log = structlog.get_logger()
 
 MOST_IN_ONE_CALL: Final = 500
 """Attempts of one script call, which holds the store up meanwhile: about 2 ms."""
+MOST_CALLS_AT_ONCE: Final = 4
+"""More calls at once would only wait for each other's disk; fewer and larger ones share it."""
 
 
 class Logged(NamedTuple):
@@ -63,26 +65,32 @@ class Admission:
         self._admit = script(store, "admit")
         self._waiting: dict[SaleId, list[Attempt]] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._flush_is_due = False
         self.in_flight = 0
 
     def add(self, sale: SaleId, attempt: Attempt) -> None:
         """Take an attempt along with the next call; `attempt.tell` is called once."""
         self.in_flight += 1
-        waiting = self._waiting.get(sale)
-        if waiting is None:
-            if not self._waiting:
-                asyncio.get_running_loop().call_soon(self._flush)
-            self._waiting[sale] = [attempt]
-        else:
-            waiting.append(attempt)
+        self._waiting.setdefault(sale, []).append(attempt)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        turn, self._waiting = self._waiting, {}
-        for sale, attempts in turn.items():
-            for start in range(0, len(attempts), MOST_IN_ONE_CALL):
-                call = asyncio.ensure_future(self._call(sale, attempts[start : start + MOST_IN_ONE_CALL]))
-                self._calls.add(call)
-                call.add_done_callback(self._calls.discard)
+        """Call the store for whoever waits; what does not fit waits for a call to come back. Sales take turns."""
+        self._flush_is_due = False
+        while self._waiting and len(self._calls) < MOST_CALLS_AT_ONCE:
+            sale = next(iter(self._waiting))
+            attempts = self._waiting.pop(sale)
+            if len(attempts) > MOST_IN_ONE_CALL:
+                self._waiting[sale] = attempts[MOST_IN_ONE_CALL:]
+            call = asyncio.ensure_future(self._call(sale, attempts[:MOST_IN_ONE_CALL]))
+            self._calls.add(call)
+            call.add_done_callback(self._called)
+
+    def _called(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._flush()
 
     async def _call(self, sale: SaleId, attempts: list[Attempt]) -> None:
         words: list[str] = []
@@ -104,8 +112,12 @@ class Admission:
             _log.warning("the store did not take purchases", sale=sale, purchases=len(attempts), error=str(error))
             replies = None
         self.in_flight -= len(attempts)
-        for position, attempt in enumerate(attempts):
-            attempt.tell(StoreGone() if replies is None else _result(attempt, replies[position]))
+        results = [
+            StoreGone() if replies is None else _result(attempt, replies[position])
+            for position, attempt in enumerate(attempts)
+        ]
+        for attempt, result in zip(attempts, results, strict=True):
+            attempt.tell(result)
 
 
 def _result(attempt: Attempt, reply: list[bytes]) -> Result:
@@ -117,6 +129,9 @@ def _result(attempt: Attempt, reply: list[bytes]) -> Result:
         )
         return Logged(entry, is_new=True)
     if why == b"known":
-        entry = parse_log_line(reply[1])
+        try:
+            entry = parse_log_line(reply[1])
+        except ValueError:
+            return NotLogged("lost", "its line is not well formed")
         return Logged(entry, is_new=entry.request == attempt.request)
     return NotLogged(why.decode(), reply[1].decode() if len(reply) > 1 else "")

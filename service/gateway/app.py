@@ -5,6 +5,7 @@ open; every other call asks for a scope, a list for any token.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from model.terms import Terms
@@ -22,8 +24,17 @@ from service.gateway import events, openapi, problems
 from service.gateway.answers import Answer, encode
 from service.gateway.book import Book, Sale
 from service.gateway.handover import EXTENSION, Arrival
-from service.gateway.publishing import ArbiterDoor
-from service.gateway.purchase import MAX_BODY_BYTES, Call, Purchases, decided, field_and_rule, pending, preferred_wait
+from service.gateway.publishing import ANSWER_TIMEOUT_SECONDS, ArbiterDoor
+from service.gateway.purchase import (
+    MAX_BODY_BYTES,
+    Call,
+    Purchases,
+    decided,
+    field_and_rule,
+    pending,
+    preferred_wait,
+    wait_applied,
+)
 from service.gateway.stamping import Stamper
 from service.gateway.times import in_zone, utc
 from service.gateway.tokens import SCOPES, Tokens
@@ -34,6 +45,7 @@ from service.store.streams import read_range
 _log = structlog.get_logger()
 
 PULSE_FRESH_NS: Final = 5_000_000_000
+_EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
 
@@ -65,11 +77,15 @@ def response(answer: Answer) -> Response:
 
 
 async def _read_body(request: Request, limit_bytes: int) -> bytes:
-    if "chunked" in request.headers.get("transfer-encoding", ""):
+    if "transfer-encoding" in request.headers:
         raise _Refusal(problems.length_required())
     if int(request.headers.get("content-length", "0")) > limit_bytes:
         raise _Refusal(problems.too_large(limit_bytes))
     return await request.body()
+
+
+def _prefer(request: Request) -> bytes:
+    return ",".join(request.headers.getlist("prefer")).encode("latin-1")
 
 
 class Api:
@@ -107,10 +123,16 @@ class Api:
             stated = _decode_terms(await _read_body(request, MAX_BODY_BYTES))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return problems.invalid([field_and_rule(str(error))])
+        except RecursionError:
+            return problems.invalid([("", "is nested too deeply")])
         published = await self._door.publish(stated, caller, key)
         if isinstance(published, Answer):
             return published
-        await self.book.known(published)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await self.book.known(published)
+        except TimeoutError:
+            return problems.arbiter_gone(f"Sale {published} is published, but this region has not heard of it yet.")
         return Answer(201, encode(self.show(published, None)), (("location", f"/v1/sales/{published}"),))
 
     async def cancel(self, request: Request, sale: str) -> Answer:
@@ -156,11 +178,13 @@ class Api:
         body = await _read_body(request, MAX_BODY_BYTES)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()
+        if "upgrade" in request.headers and "upgrade" in request.headers.get("connection", "").lower():
+            return problems.bad_request("Purchases take no upgrade.")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         call = Call(
             sale,
             request.headers.get("authorization", "").encode("latin-1"),
-            ",".join(request.headers.getlist("prefer")).encode("latin-1"),
+            _prefer(request),
             body,
             None if arrival is None else arrival.received,
             lambda answer: None if answered.done() else answered.set_result(answer),
@@ -185,7 +209,8 @@ class Api:
             return problems.unknown_purchase(purchase, self.book.region)
         entry = parse_log_line(found[0].line)
         outcome = sale.outcome(entry)
-        wait_seconds = preferred_wait(request.headers.get("prefer", "").encode("latin-1"))
+        wait_seconds = preferred_wait(_prefer(request))
+        applied = wait_applied(wait_seconds)
         if outcome is None and wait_seconds:
             told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             give_up = sale.wait(entry, lambda result: None if told.done() else told.set_result(result))
@@ -196,8 +221,8 @@ class Api:
             finally:
                 give_up()
         if outcome is not None:
-            return decided(sale, entry, outcome)
-        return Answer(200, pending(sale, entry).body, (("retry-after", "1"),))
+            return decided(sale, entry, outcome, applied)
+        return Answer(200, pending(sale, entry).body, (("retry-after", "1"), *applied))
 
     def clock(self) -> dict[str, Any]:
         """The interval in which UTC is now, by this host."""
@@ -236,7 +261,7 @@ class Api:
 
 def make_app(api: Api, version: str) -> FastAPI:
     """The application over one process's API."""
-    app = FastAPI(title="Firstcome", version=version, description=_DESCRIPTION)
+    app = FastAPI(title="Firstcome", version=version, description=_DESCRIPTION, redirect_slashes=False)
 
     @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
     async def publish_a_sale(
@@ -293,7 +318,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         """Server-sent events: decisions as they are made."""
         api.allow(request, *SCOPES)
         found = api.find(sale)
-        if last_event_id is not None and not (last_event_id.isascii() and last_event_id.isdigit()):
+        if last_event_id is not None and _EVENT_NUMBER.fullmatch(last_event_id) is None:
             return response(problems.invalid([("Last-Event-ID", "is the number of an event")]))
         return events.stream(found, -1 if last_event_id is None else int(last_event_id))
 
@@ -337,10 +362,15 @@ def _add_problems(app: FastAPI) -> None:
         _log.error("a call failed", path=request.url.path, exc_info=error)
         return response(problems.internal())
 
+    async def gone(_: Request, _error: Exception) -> Response:
+        """The caller hung up before the body was whole: nobody reads this."""
+        return response(problems.request_timeout())
+
     handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
         (_Refusal, refused),
         (RequestValidationError, invalid),
         (HTTPException, http_error),
+        (ClientDisconnect, gone),
         (Exception, internal),
     ]
     for kind, handler in handlers:

@@ -1,14 +1,17 @@
 """Connections that the intake gives away: uvicorn's own protocol and FastAPI serve them from there on.
 
-The protocol is uvicorn's, with three things added: it is fed the bytes that were read already, before any that come
-later; it notes when the last byte of each request came, by TCP_INFO, since its reads carry no receive times; and it
-tells the application when requests are pipelined, since then nobody knows when one came.
+The protocol is uvicorn's, with four things added: it is fed the bytes that were read already, before any that come
+later; it notes when the last byte of each request came, by the kernel's receive time of the read (`transport.py`); it
+tells the application when requests are pipelined, since then nobody knows when one came; and it refuses what the
+intake would, in the same words: headers without end, requests that dawdle, what is not HTTP.
 """
 
 import asyncio
+import logging
 import socket
 from typing import Any, Final
 
+from httptools import HttpParserError
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -16,8 +19,9 @@ from uvicorn.server import ServerState
 from clockd.host import ReceivedAt
 from service.gateway import problems
 from service.gateway.answers import Answer
-from service.gateway.intake import SLOWEST_REQUEST_SECONDS
+from service.gateway.intake import MAX_HEAD_BYTES, SLOWEST_REQUEST_SECONDS
 from service.gateway.stamping import Stamper
+from service.gateway.transport import TimedTransport
 
 EXTENSION: Final = "firstcome"
 """The ASGI extension in which a request's `Arrival` travels."""
@@ -36,13 +40,19 @@ class Arrival:
 class HandedOver(HttpToolsProtocol):
     """uvicorn's protocol on a connection that the intake has read from."""
 
-    def __init__(self, already_read: bytes, stamper: Stamper, config: Config, state: ServerState) -> None:
+    transport: TimedTransport
+
+    def __init__(self, already_read: bytes, config: Config, state: ServerState) -> None:
         super().__init__(config=config, server_state=state, app_state={})
         self._already_read = already_read
-        self._stamper = stamper
         self._arrival = Arrival()
         self._begun_in_read: list[Arrival] = []
         self._too_slow: asyncio.TimerHandle | None = None
+        self._last_chunk: bytes | None = None
+        """Of the body, in this read."""
+        self._head_bytes = 0
+        self._head_read_bytes: int | None = None
+        """Read so far of a head that is not complete; None where there is none."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -55,13 +65,20 @@ class HandedOver(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._begun_in_read.clear()
+        self._last_chunk = None
         carried_on = self._too_slow is not None
         super().data_received(data)
+        self._arrival.pipelined |= not _ends_with(data, self._last_chunk)
         if len(self._begun_in_read) + carried_on > 1:
             for arrival in (self._arrival, *self._begun_in_read):
                 arrival.pipelined = True
+        if self._head_read_bytes is not None:
+            self._head_read_bytes += len(data)
+            if self._head_read_bytes > MAX_HEAD_BYTES:
+                self._refuse(problems.headers_too_large(MAX_HEAD_BYTES))
 
     def on_message_begin(self) -> None:
+        self._head_bytes = self._head_read_bytes = 0
         unanswered = self.cycle is not None and not self.cycle.response_complete
         super().on_message_begin()
         self._arrival = Arrival()
@@ -70,9 +87,24 @@ class HandedOver(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"arrival": self._arrival}}
         self._too_slow = self.loop.call_later(SLOWEST_REQUEST_SECONDS, self._refuse, problems.request_timeout())
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_read_bytes = None
+        if len(self.url) + self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(problems.headers_too_large(MAX_HEAD_BYTES))
+            raise HttpParserError("headers too large")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._last_chunk = body
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._in_time()
-        self._arrival.received = self._stamper.last_data_received(self.transport.get_extra_info("socket"))
+        self._arrival.received = self.transport.received
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -90,30 +122,25 @@ class HandedOver(HttpToolsProtocol):
             self.transport.close()
 
 
+def _ends_with(data: bytes, chunk: bytes | None) -> bool:
+    """Whether a read ended with its chunk of a body, and not with line ends behind it, whose time would be another."""
+    return chunk is None or (data.endswith(chunk) and chunk.strip(b"\r\n") != b"")
+
+
 class Uvicorn:
     """Serves the connections that it is given with one application."""
 
     def __init__(self, app: Any, stamper: Stamper) -> None:
         self._config = Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
         self._config.load()
+        logging.getLogger("uvicorn.error").disabled = True  # the caller is told; a fault of ours is logged by the app
         self._state = ServerState()
         self._stamper = stamper
-        self._tasks: set[asyncio.Future[Any]] = set()
 
     def take(self, connected: socket.socket, already_read: bytes) -> None:
         """Serve a connection from here on."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._connect(loop, connected, already_read))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, loop: asyncio.AbstractEventLoop, connected: socket.socket, already_read: bytes) -> None:
-        try:
-            await loop.connect_accepted_socket(
-                lambda: HandedOver(already_read, self._stamper, self._config, self._state), connected
-            )
-        except OSError:
-            connected.close()
+        protocol = HandedOver(already_read, self._config, self._state)
+        TimedTransport(asyncio.get_running_loop(), connected, protocol, self._stamper.receive_times)
 
     def close(self) -> None:
         """End every connection."""

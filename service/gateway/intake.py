@@ -34,6 +34,8 @@ IDLE_SECONDS: Final = 75.0
 SWEEP_SECONDS: Final = 1.0
 BACKLOG: Final = 4_096
 ACCEPTED_AT_ONCE: Final = 128
+ACCEPT_PAUSE_SECONDS: Final = 0.1
+"""After a failure, such as too many open files, which the next turn of the loop would only meet again."""
 
 _PURCHASE_PATH: Final = re.compile(rb"/v1/sales/([A-Za-z0-9._~-]{1,128})/purchases")
 
@@ -50,6 +52,7 @@ class Connection:
         "_call",
         "_chunked",
         "_complete",
+        "_half_closed",
         "_hand_over",
         "_head_bytes",
         "_intake",
@@ -60,6 +63,7 @@ class Connection:
         "_refusal",
         "_sale",
         "_socket",
+        "_stay",
         "_url",
         "_whole",
         "busy_since",
@@ -69,7 +73,7 @@ class Connection:
         self._socket = connected
         self._intake = intake
         self._call: Call | None = None
-        self._answering = self._lingering = False
+        self._answering = self._half_closed = self._lingering = False
         self.busy_since = intake.time()
         """When the request, or the wait for one, began, by the loop's clock."""
         self._begin()
@@ -82,7 +86,8 @@ class Connection:
         self._length: bytes | None = None
         self._sale: str | None = None
         self._refusal: Answer | None = None
-        self._chunked = self._complete = self._hand_over = False
+        self._chunked = self._complete = self._hand_over = self._stay = False
+        self._head_bytes = 0
 
     def sweep(self, now: float) -> None:
         """End what has lasted too long: silence, a request that dawdles, a peer that does not hang up."""
@@ -104,6 +109,7 @@ class Connection:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
         name = name.lower()
         if name == b"authorization":
             self._authorization = value
@@ -119,6 +125,11 @@ class Connection:
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_headers_complete(self) -> None:
+        if self._complete:
+            return
+        if len(self._url) + self._head_bytes > MAX_HEAD_BYTES:
+            self._refusal = problems.headers_too_large(MAX_HEAD_BYTES)
+            return
         found = _PURCHASE_PATH.fullmatch(self._url.partition(b"?")[0])
         if found is None or self._parser.get_method() != b"POST":
             self._hand_over = True
@@ -138,19 +149,21 @@ class Connection:
 
     def on_message_complete(self) -> None:
         self._complete = True
+        self._stay = self._parser.should_keep_alive()
 
     # What the loop calls.
 
     def readable(self) -> None:
         """Bytes have come, or the end."""
+        failed = False
         try:
             data, ancillary, _, _ = self._socket.recvmsg(READ_BYTES, RECEIVE_ANCILLARY_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data, ancillary = b"", []
+            data, ancillary, failed = b"", [], True
         if not data:
-            self.close()
+            self._end_of_input(failed=failed)
             return
         if self._lingering:
             return
@@ -165,6 +178,8 @@ class Connection:
             self._intake.hand_over(self, self._socket, self._whole)
         elif self._refusal is not None:
             self._answer(self._refusal)
+        elif self._complete and not self._ends_with_body():
+            self._answer(problems.pipelined())
         elif self._complete:
             kernel_ns = receive_time_ns(ancillary)
             self._take(None if kernel_ns is None else self._intake.moment(kernel_ns))
@@ -184,6 +199,21 @@ class Connection:
                     problems.pipelined() if self._complete else problems.bad_request(f"This is not HTTP/1.1: {error}")
                 )
 
+    def _end_of_input(self, failed: bool) -> None:
+        """The peer sends no more. It may still read: an answer that is being made is given."""
+        if failed or not self._answering:
+            self.close()
+            return
+        self._half_closed = True
+        self._intake.stop_reading(self._socket)
+
+    def _ends_with_body(self) -> bool:
+        """Whether the last byte read is the request's. The parser passes over line ends that follow a body, and the
+        kernel's time would be theirs.
+        """
+        request = self._whole.lstrip(b"\r\n")
+        return len(request) == request.find(b"\r\n\r\n") + 4 + int(self._length or 0)
+
     def _take(self, received: ReceivedAt | None) -> None:
         assert self._sale is not None
         self._answering = True
@@ -195,7 +225,7 @@ class Connection:
         if self._socket.fileno() < 0:
             return
         late_refusal = self._refusal if self._answering else None
-        keep = not answer.close and self._complete and self._parser.should_keep_alive() and late_refusal is None
+        keep = not answer.close and self._complete and self._stay and late_refusal is None and not self._half_closed
         self._call = None
         self._answering = False
         sent = self._send(answer.bytes(close=not keep and late_refusal is None))
@@ -269,6 +299,10 @@ class Intake:
         self.forget(connection, connected)
         self._hand_over(connected, whole)
 
+    def stop_reading(self, connected: socket.socket) -> None:
+        """Ask for no more bytes of a connection that has none."""
+        self._loop.remove_reader(connected.fileno())
+
     def forget(self, connection: Connection, connected: socket.socket) -> None:
         """Hear no more of a connection."""
         self._connections.discard(connection)
@@ -288,13 +322,19 @@ class Intake:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                _log.warning("a connection could not be accepted", error=str(error))
+                _log.warning("no connection can be accepted for a moment", error=str(error))
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(ACCEPT_PAUSE_SECONDS, self._accept_again, listener)
                 return
             connected.setblocking(False)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(connected, self)
             self._connections.add(connection)
             self._loop.add_reader(connected.fileno(), connection.readable)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _sweep(self) -> None:
         """Once a second: requests that dawdle, connections that say nothing."""

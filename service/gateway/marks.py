@@ -87,4 +87,5 @@ class Marks:
             return
         self._book.pulsed.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._book.pulsed.wait(), IDLE_SECONDS)
+            due_in_seconds = self._idle_beat_due - asyncio.get_running_loop().time()
+            await asyncio.wait_for(self._book.pulsed.wait(), max(due_in_seconds, BUSY_SECONDS))

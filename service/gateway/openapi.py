@@ -130,6 +130,7 @@ PURCHASE: Final[Responses] = {
     411: _problem("chunked"),
     413: _problem("the body is too large"),
     422: _problem("the body breaks a rule; errors name the field"),
+    431: _problem("the headers are too large"),
     503: _problem("clock_unsafe, overloaded, outcome_unknown or region_cut_off: try again"),
 }
 
@@ -137,6 +138,7 @@ STATUS: Final[Responses] = {
     **_AUTHORIZED,
     200: _json("the purchase as it stands", _PURCHASE),
     404: _problem("no such sale or purchase in this region"),
+    422: _problem("a parameter breaks a rule"),
     503: _problem("the store does not answer"),
 }
 

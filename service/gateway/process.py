@@ -1,6 +1,7 @@
 """A gateway as a process: its port, its clock, its store, its sales, its heartbeats."""
 
 import asyncio
+import resource
 import signal
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -48,6 +49,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     Raises:
         OSError: the port cannot be opened.
     """
+    _allow_many_connections()
     stamper = Stamper(host, Reader(settings.page, host))
     stamper.receive_times.sample()
     store, tail_store, arbiter_store = (
@@ -65,7 +67,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.get_running_loop().add_signal_handler(end_signal, ending.set)
     tasks = [
         asyncio.create_task(book.tail(), name="tail"),
-        asyncio.create_task(Marks(store, book, stamper).beat(), name="marks"),
+        asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
     ]
     try:
         await _caught_up(book)
@@ -78,13 +80,19 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         for task in done - {ended}:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         intake.close()
         uvicorn.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: redis-py swallows a cancellation that comes at a bad moment."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
 
 
 async def _caught_up(book: Book) -> None:
@@ -93,3 +101,9 @@ async def _caught_up(book: Book) -> None:
         await asyncio.wait_for(book.caught_up.wait(), READY_TIMEOUT_SECONDS)
     except TimeoutError:
         _log.warning("the region's store does not answer; purchases are refused until it does")
+
+
+def _allow_many_connections() -> None:
+    """As many open files as the system lets this process have; a common default is 1 024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -68,13 +68,13 @@ class ArbiterDoor:
             await self._store.xadd(keys.PROPOSALS, {keys.LINE: line})
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                 return await self._answer(proposal.id)
-        except (RedisError, OSError):
-            return problems.arbiter_gone("The arbiter's store cannot be reached from here. Try again later.")
         except TimeoutError:
             return problems.arbiter_gone(
                 "The arbiter did not answer in time; it may be down, without a clock, or a region of the sale may be. "
                 "It will still be done. Repeat the call with the same Idempotency-Key to hear."
             )
+        except (RedisError, OSError):
+            return problems.arbiter_gone("The arbiter's store cannot be reached from here. Try again later.")
 
     async def _answer(self, proposal: str) -> ProposalAnswer:
         answer = None

@@ -83,7 +83,7 @@ class Purchases:
         terms = self._book.elsewhere.get(sale_id)
         if terms is not None:
             return problems.not_sold_here(self._region, terms.regions)
-        return problems.unknown_sale(sale_id)
+        return problems.unknown_sale(sale_id) if self._book.caught_up.is_set() else problems.store_gone()
 
     def take(self, call: Call) -> None:
         """Answer a call, now or once the store, or the arbiter, has spoken."""
@@ -131,7 +131,9 @@ class Purchases:
         stamp_ns = stamped[0].utc_ns
         if guards.certainly_early(stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
             wait_ns = terms.entries_from_ns - stamp_ns
-            return _Refused(problems.too_early(terms.stated["entries_from"], wait_ns), at_once=True)
+            return _Refused(
+                problems.too_early(terms.stated["entries_from"], wait_ns), at_once=wait_ns > 3 * terms.skew_bound_ns
+            )
         if guards.certainly_late(stamp_ns, terms.skew_bound_ns, terms.closes_ns):
             return _Refused(problems.too_late(terms.stated["closes"]))
         return stamped
@@ -155,7 +157,7 @@ class Purchases:
     def _answer_entry(self, sale: Sale, call: Call, entry: Entry) -> None:
         outcome = sale.outcome(entry)
         wait_seconds = preferred_wait(call.prefer)
-        applied = () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
+        applied = wait_applied(wait_seconds)
         if outcome is not None:
             call.respond(decided(sale, entry, outcome, applied))
         elif not wait_seconds:
@@ -187,7 +189,11 @@ class Purchases:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """What the caller gets unless the buyer has an entry; `at_once` where no entry can be there yet."""
+    """What the caller gets unless the buyer has an entry.
+
+    `at_once` where no entry can be there yet: two hosts of a region differ by 2ε at most, and neither lets anybody in
+    whose stamp is more than ε early.
+    """
 
     answer: Answer
     at_once: bool = False
@@ -253,6 +259,11 @@ def preferred_wait(prefer: bytes) -> float | None:
         if name.strip().lower() == b"wait" and value.strip().strip(b'"').isdigit():
             return min(float(value.strip().strip(b'"')[:4]), LONGEST_WAIT_SECONDS)
     return None
+
+
+def wait_applied(wait_seconds: float | None) -> tuple[tuple[str, str], ...]:
+    """The header that says which wait was granted."""
+    return () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
 
 
 def purchase_path(sale: Sale, entry: Entry) -> str:

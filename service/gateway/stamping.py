@@ -1,31 +1,19 @@
 """When a request arrived, by this host's corrected clock, and how sure that is.
 
 Python reads bytes that have waited in the kernel for up to hundreds of milliseconds; only the kernel knows when they
-came. The listening socket carries SO_TIMESTAMPNS, so the intake gets the receive time of a request's last byte; on a
-connection that was handed over, TCP_INFO tells how long ago the last data came, to one tick of the kernel. Either
-becomes a moment on this host's raw clock, and the clock page says what UTC that is and with what bound. Where any of
-it cannot be told there is no stamp.
+came. The listening socket carries SO_TIMESTAMPNS, and its connections with it, so each read tells when its last byte
+was received. That becomes a moment on this host's raw clock, and the clock page says what UTC that is and with what
+bound. Where any of it cannot be told there is no stamp.
 
 Proxies and TLS terminators in front are outside the claim: a stamp is the arrival at *this* host's kernel.
 """
 
-import socket
-import struct
-import time
 from collections import deque
 from typing import Final
 
 from clockd.host import HostClock, ReceivedAt, ReceiveTimes
 from clockd.reader import Reader, Stamp
-
-_TCP_INFO_BYTES: Final = 56
-_LAST_DATA_RECEIVED: Final = struct.Struct("44xI")
-"""`tcpi_last_data_recv`, milliseconds, at byte 44 of `struct tcp_info` (Linux, since 2.4)."""
-
-_CLOCK_MONOTONIC_COARSE: Final = 6
-TICK_NS: Final = int(time.clock_getres(_CLOCK_MONOTONIC_COARSE) * 1e9)
-"""One tick of this kernel, which is how finely TCP counts time."""
-_MILLISECOND_NS: Final = 1_000_000
+from model.vocabulary import is_id
 
 
 class Stamper:
@@ -49,6 +37,8 @@ class Stamper:
         stamp = reading.stamp(received.raw_ns, received.uncertainty_ns)
         if stamp is None:
             return f"its clock is {reading.reason or 'void'}"
+        if not is_id(reading.host):
+            return f"its clock page names the host {reading.host!r}, which no log line can hold: rename it for clockd"
         if stamp.bound_ns > skew_bound_ns:
             return f"its clock is sure to {stamp.bound_ns} ns, and the sale asks for {skew_bound_ns} ns"
         return stamp, f"{reading.host}/{reading.update}"
@@ -56,17 +46,6 @@ class Stamper:
     def now(self) -> Stamp | None:
         """This moment, or None without a safe clock."""
         return self.reader.read().stamp(self.host.raw_ns())
-
-    def last_data_received(self, connected: socket.socket) -> ReceivedAt | None:
-        """When the last data came in on a connection, to a tick of the kernel; None where that cannot be told."""
-        try:
-            info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        except OSError:
-            return None
-        if len(info) < _LAST_DATA_RECEIVED.size:
-            return None
-        (age_ms,) = _LAST_DATA_RECEIVED.unpack_from(info)
-        return ReceivedAt(self.host.raw_ns() - age_ms * _MILLISECOND_NS, TICK_NS + _MILLISECOND_NS)
 
 
 class Heard:

@@ -67,6 +67,8 @@ def read_tokens(path: Path) -> Tokens:
         tables = tomllib.loads(path.read_text()).get("token", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TokensError(f"tokens file {path}: {error}") from error
+    if not isinstance(tables, list):
+        raise TokensError(f"tokens file {path}: write [[token]] tables")
     grants = {}
     for number, table in enumerate(tables, start=1):
         match table:

@@ -65,6 +65,7 @@ class EmbeddedStore:
     def __enter__(self) -> Self:
         if len(str(self.socket)) > LONGEST_SOCKET_PATH:
             raise EmbeddedStoreError(f"{self.socket} is too long for a socket: choose a folder with a shorter path")
+        self._binary = _server_binary()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self.folder / "lock").open("w")
@@ -130,4 +131,4 @@ class EmbeddedStore:
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
-        return [str(_server_binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))]
+        return [str(self._binary), *(word for name, value in settings.items() for word in (f"--{name}", value))]

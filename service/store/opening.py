@@ -11,7 +11,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 REPLY_TIMEOUT_SECONDS: Final = 10.0
@@ -19,6 +19,14 @@ REPLY_TIMEOUT_SECONDS: Final = 10.0
 
 Store = Redis
 """A connection pool to one server. Replies are bytes."""
+
+
+_WANTED: Final = (
+    ("appendonly", "yes"),
+    ("appendfsync", "always"),
+    ("no-appendfsync-on-rewrite", "no"),
+    ("maxmemory-policy", "noeviction"),
+)
 
 
 class UnsafeStoreError(Exception):
@@ -54,17 +62,15 @@ async def check_settings(store: Store, name: str) -> None:
         redis.exceptions.RedisError: the server cannot be reached.
     """
     try:
-        settings = await store.config_get("appendonly", "appendfsync", "maxmemory-policy", "cluster-enabled")
-    except RedisError as error:
-        if "connect" in str(error).lower() or isinstance(error, (ConnectionError, TimeoutError)):
-            raise
+        settings = await store.config_get(*(setting for setting, _ in _WANTED), "cluster-enabled")
+    except ResponseError as error:
         raise UnsafeStoreError(
             f"store {name} does not let its settings be read ({error}): allow CONFIG GET, "
             "or vouch for appendonly yes, appendfsync always and noeviction with --allow-unsafe-store"
         ) from error
     wrong = [
         f"{setting} is {settings.get(setting)}: set {setting} {wanted}"
-        for setting, wanted in (("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction"))
+        for setting, wanted in _WANTED
         if settings.get(setting) != wanted
     ]
     if settings.get("cluster-enabled") == "yes":

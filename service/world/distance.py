@@ -1,6 +1,6 @@
 """Distance on loopback: proxies that hold every byte and every packet back for the one-way delay of a real line.
 
-One process carries all lines of a world. TCP and unix streams keep their order, since each byte waits equally long;
+One process carries the lines of one region. TCP and unix streams keep their order, since each byte waits equally long;
 NTP packets wait with a jitter of their own, so that the two ways of an exchange differ as they do in a real network.
 
 Run: python -m service.world.distance LINES.json

@@ -116,9 +116,21 @@ class World:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name: str) -> None:
-        """Start a process again after it was killed. Names are those of `process_names`."""
+        """Start a process again after it has ended. Names are those of `process_names`."""
         self._processes[name].child.wait()
         self._run(name, self._processes[name].command)
+
+    def start_twin(self, name: str, twin: str) -> None:
+        """Start another process just like `name`, to be called `twin`."""
+        self._run(twin, self._processes[name].command)
+
+    def wait_for_end(self, name: str, timeout_seconds: float) -> int:
+        """The status with which a process ends by itself.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not.
+        """
+        return self._processes[name].child.wait(timeout_seconds)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait for the end."""
@@ -135,7 +147,7 @@ class World:
 
     @property
     def process_names(self) -> tuple[str, ...]:
-        """Every process: `reference`, `lines`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`."""
+        """Every process: `reference`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`."""
         return tuple(self._processes)
 
     def page(self, region: str) -> Path:
@@ -170,9 +182,7 @@ class World:
         self._open_store(ARBITER, "")
         (self.folder / "tokens.toml").write_text(token_table(self.token, "world", SCOPES))
         reference = self._start_reference()
-        lines, servers, near_arbiter, to_regions = self._lines(reference)
-        write_lines(self.folder / "lines.json", lines)
-        self._run("lines", [sys.executable, "-m", "service.world.distance", str(self.folder / "lines.json")])
+        servers, near_arbiter, to_regions = self._start_lines(reference)
         for region in self.plan.regions:
             self._start_clock(region, servers[region.name])
         for region in self.plan.regions:
@@ -187,15 +197,16 @@ class World:
             url = self.embedded[name].url
         self.stores[name] = url
 
-    def _lines(self, reference: int) -> tuple[list[Line], dict[str, int], dict[str, str], dict[str, str]]:
-        """The lines; and by region: its port for the reference, its way to the arbiter's store, the way to its own."""
-        lines = []
+    def _start_lines(self, reference: int) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
+        """Each region's lines. By region: its port for the reference, its way to the arbiter's store, the way to its
+        own.
+        """
         servers: dict[str, int] = {}
         near_arbiter: dict[str, str] = {}
         to_regions: dict[str, str] = {}
         for region in self.plan.regions:
             servers[region.name] = _free_port(socket.SOCK_DGRAM)
-            lines.append(Line("packets", str(servers[region.name]), str(reference), region.distance_seconds))
+            lines = [Line("packets", str(servers[region.name]), str(reference), region.distance_seconds)]
             for ways, near, far in (
                 (near_arbiter, f"{region.name}-arbiter", self.stores[ARBITER]),
                 (to_regions, f"arbiter-{region.name}", self.stores[region.name]),
@@ -205,7 +216,10 @@ class World:
                     lines.append(Line("stream", str(path), far.removeprefix("unix://"), region.distance_seconds))
                     far = f"unix://{path}"  # noqa: PLW2901
                 ways[region.name] = far
-        return lines, servers, near_arbiter, to_regions
+            plan = self.folder / f"lines-{region.name}.json"
+            write_lines(plan, lines)
+            self._run(f"lines-{region.name}", [sys.executable, "-m", "service.world.distance", str(plan)])
+        return servers, near_arbiter, to_regions
 
     def _start_reference(self) -> int:
         """A time server whose clock is this machine's: the truth of this world."""
