@@ -1,6 +1,12 @@
-"""What every test shares: how hypothesis searches. The same examples on every machine, so that CI is no lottery."""
+"""What every test shares: how hypothesis searches (the same examples on every machine, so that CI is no lottery), and
+the running system of `worlds.py`.
+"""
 
 from hypothesis import HealthCheck, settings
+
+from tests.worlds import publish, shared_world, world
+
+__all__ = ["publish", "shared_world", "world"]
 
 settings.register_profile(
     "repeatable",

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-def serving_order(places: Sequence[int], tickets: Sequence[int], window: int) -> list[int]:
-    """Positions in serving order: of all within W of the earliest waiting, the lowest (ticket, position); repeat."""
+def serving_order(places: Sequence[int], tickets: Sequence[int], window: int, most: int | None = None) -> list[int]:
+    """Positions in serving order: of all within W of the earliest waiting, the lowest (ticket, position); repeat.
+
+    Args:
+        most: how many are wanted; None for all.
+    """
     waiting, served = set(range(len(places))), []
-    while waiting:
+    while waiting and len(served) != most:
         earliest = min(places[position] for position in waiting)
         pot = [position for position in waiting if places[position] <= earliest + window]
         first = min(pot, key=lambda position: (tickets[position], position))
@@ -53,8 +57,8 @@ class Reading(NamedTuple):
     """Requests in serving order over all entries that count, as if the stock had no end."""
 
 
-def read_bundle(folder: Path) -> Reading:
-    """Check a bundle's hashes and chains, and decide the whole sale again."""
+def read_bundle(folder: Path, in_full: bool = True) -> Reading:
+    """Check a bundle's hashes and chains, and decide the whole sale again; `final_order` only if `in_full`."""
     manifest, terms_line = _json(folder / "manifest.json"), (folder / "terms.json").read_bytes().removesuffix(b"\n")
     sale = hashlib.sha256(terms_line).hexdigest()[:32]
     assert manifest["sale"] == sale
@@ -80,7 +84,8 @@ def read_bundle(folder: Path) -> Reading:
     sale_again = _Sale(terms, sale, key, logs, heads)
     decisions = sale_again.decide([json.loads(line) for line in recorded_lines])
     outcomes = [sale_again.outcome(entry) for entry in logs]
-    return Reading(decisions, outcomes, [entry.request for entry in sale_again.order(sale_again.counting(logs))])
+    whole = sale_again.order(sale_again.counting(logs)) if in_full else []
+    return Reading(decisions, outcomes, [entry.request for entry in whole])
 
 
 class _Sale:
@@ -106,10 +111,10 @@ class _Sale:
             if before is None or before.buyer != entry.buyer
         ]  # fmt: skip
 
-    def order(self, entries: list[Logged]) -> list[Logged]:
+    def order(self, entries: list[Logged], most: int | None = None) -> list[Logged]:
         entries = sorted(entries, key=lambda entry: entry.request)
         tickets = [int.from_bytes(self.ticket(entry.buyer), "big") for entry in entries]
-        return [entries[at] for at in serving_order([entry.place for entry in entries], tickets, self.window)]
+        return [entries[at] for at in serving_order([entry.place for entry in entries], tickets, self.window, most)]
 
     def decide(self, recorded: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The records that come from the world as they are, and after each what follows from everything before it."""
@@ -146,12 +151,14 @@ class _Sale:
     def _following(self, delivered: list[Logged], frontier: int) -> list[dict[str, Any]]:
         following: list[dict[str, Any]] = []
         winners = {entry.buyer for entry in self.won}
-        waiting = [entry for entry in self.order(self.counting(delivered)) if entry.buyer not in winners]
+        waiting = [entry for entry in self.counting(delivered) if entry.buyer not in winners]
+        in_turn = self.order(waiting, self.terms["stock"])
         while waiting and len(self.won) < self.terms["stock"]:
             earliest = min(entry.place for entry in waiting)
             if not (earliest + self.window < frontier or frontier > self.last_stamp):
                 break
-            entry, rank = waiting.pop(0), len(self.won)
+            entry, rank = in_turn.pop(0), len(self.won)
+            waiting.remove(entry)
             self.won.append(entry)
             following.append(
                 {"type": "won", "request": entry.request, "region": entry.region, "rank": rank, "unit": rank}

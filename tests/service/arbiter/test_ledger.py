@@ -1,0 +1,92 @@
+"""The arbiter's store under its fence: repeats do nothing, lost replies are repeated, older arbiters write nothing."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from service.arbiter.ledger import FencedError, Ledger
+from service.store.embedded import EmbeddedStore
+from service.store.opening import connect
+from tests.service.arbiter.conftest import CutLine
+
+
+@asynccontextmanager
+async def ledger(url: str) -> AsyncIterator[Ledger]:
+    store = connect(url)
+    try:
+        yield await Ledger.take_over(store)
+    finally:
+        await store.aclose()
+
+
+def some_sale() -> str:
+    return secrets.token_hex(16)
+
+
+def test_an_append_whose_reply_is_lost_is_there_once(line: CutLine) -> None:
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(line.url) as mine:
+            await mine.append(sale, 0, [(b"first", b"")])
+            line.lose_reply(b"second")
+            await mine.append(sale, 1, [(b"second", b"buyer"), (b"third", b"")])
+            assert line.lost == 1
+            assert not mine.is_slow
+            assert await mine.decisions(sale) == [(b"first", b""), (b"second", b"buyer"), (b"third", b"")]
+
+    asyncio.run(run())
+
+
+def test_a_copy_whose_reply_is_lost_is_there_once(line: CutLine) -> None:
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(line.url) as mine:
+            line.lose_reply(b"one")
+            await mine.copy(sale, "north", 1, [b"one", b"two"])
+            line.lose_reply(b"three")
+            await mine.copy(sale, "north", 3, [b"three"])
+            assert line.lost == 2
+            assert await mine.copied(sale, "north") == [b"one", b"two", b"three"]
+
+    asyncio.run(run())
+
+
+def test_an_older_arbiter_writes_nothing_more(arbiter_store: EmbeddedStore) -> None:
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(arbiter_store.url) as older:
+            await older.append(sale, 0, [(b"old", b"")])
+            await older.still_ours()
+            async with ledger(arbiter_store.url) as newer:
+                with pytest.raises(FencedError):
+                    await older.append(sale, 1, [(b"older", b"")])
+                with pytest.raises(FencedError):
+                    await older.copy(sale, "north", 1, [b"line"])
+                with pytest.raises(FencedError):
+                    await older.still_ours()
+                await newer.append(sale, 1, [(b"new", b"")])
+                assert await newer.decisions(sale) == [(b"old", b""), (b"new", b"")]
+                assert await newer.copied(sale, "north") == []
+
+    asyncio.run(run())
+
+
+def test_a_record_in_place_of_another_is_refused(arbiter_store: EmbeddedStore) -> None:
+    """Same length, another line: not a repeat, but a fork."""
+
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(arbiter_store.url) as mine:
+            await mine.append(sale, 0, [(b"one", b""), (b"two", b"")])
+            with pytest.raises(FencedError):
+                await mine.append(sale, 0, [(b"one", b""), (b"other", b"")])
+            with pytest.raises(FencedError):
+                await mine.append(sale, 5, [(b"gap", b"")])
+            with pytest.raises(FencedError):
+                await mine.copy(sale, "north", 2, [b"gap"])
+            assert await mine.decisions(sale) == [(b"one", b""), (b"two", b"")]
+
+    asyncio.run(run())
