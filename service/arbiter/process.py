@@ -6,10 +6,10 @@ is recorded over the regions' logs, and goes on with the same decisions: whateve
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
@@ -21,11 +21,12 @@ from model.terms import read_terms
 from model.vocabulary import Contradiction, RegionName, SaleId
 from model.wire import parse_canonical
 from service import pulse
-from service.arbiter.ledger import FencedError, Ledger
+from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
 from service.arbiter.proposals import Desk, Proposal, ProposalAnswer
 from service.arbiter.run import SaleRun
 from service.store.opening import Store, connect
+from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
 
@@ -72,6 +73,8 @@ class ArbiterProcess:
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
         self._news = {region: asyncio.Event() for region in settings.regions}
         self._without_clock = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
 
     def raw_ns(self) -> int:
         """Now, on this host's CLOCK_MONOTONIC_RAW."""
@@ -94,19 +97,27 @@ class ArbiterProcess:
         Raises:
             FencedError: another arbiter has taken over.
         """
+        for link in self._links.values():
+            self._start(link.run(), f"link {link.region}")
+        self._start(self._serve_proposals(), "proposals")
+        self._start(self._watch(), "watch")
+        self._start(self._yield_to_newer(), "fence")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                for link in self._links.values():
-                    tasks.create_task(link.run(), name=f"link {link.region}")
-                tasks.create_task(self._serve_proposals(), name="proposals")
-                tasks.create_task(self._watch(), name="watch")
-                tasks.create_task(self._yield_to_newer(), name="fence")
-        except* FencedError as group:
-            raise group.exceptions[0] from None
+            while True:
+                await self._ended.wait()
+                self._ended.clear()
+                for task in [task for task in self._tasks if task.done()]:
+                    self._tasks.discard(task)
+                    task.result()
         finally:
+            await end_tasks(self._tasks)
             for store in self._stores.values():
                 await store.aclose()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._ended.set())
 
     async def load(self) -> None:
         """Every sale as far as it has come.
@@ -239,7 +250,7 @@ class ArbiterProcess:
         if opened not in self.runs:
             for line in (await self._ledger.sales())[len(self.terms_lines) :]:
                 await self._add(line)
-        self._tasks.create_task(self._answer_when_pushed(proposal, opened), name=f"publish {opened}")
+        self._start(self._answer_when_pushed(proposal, opened), f"publish {opened}")
 
     async def _answer_when_pushed(self, proposal: Proposal, sale: SaleId) -> None:
         """A sale counts as published once each of its regions has the terms."""

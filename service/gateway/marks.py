@@ -86,6 +86,7 @@ class Marks:
             await asyncio.sleep(BUSY_SECONDS)
             return
         self._book.pulsed.clear()
+        due_in_seconds = self._idle_beat_due - asyncio.get_running_loop().time()
         with contextlib.suppress(TimeoutError):
-            due_in_seconds = self._idle_beat_due - asyncio.get_running_loop().time()
-            await asyncio.wait_for(self._book.pulsed.wait(), max(due_in_seconds, BUSY_SECONDS))
+            async with asyncio.timeout(max(due_in_seconds, BUSY_SECONDS)):
+                await self._book.pulsed.wait()

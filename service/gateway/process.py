@@ -24,6 +24,7 @@ from service.gateway.purchase import Purchases
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Tokens
 from service.store.opening import connect
+from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
 
@@ -80,19 +81,11 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         for task in done - {ended}:
             task.result()
     finally:
-        await _end(tasks)
+        await end_tasks(tasks)
         intake.close()
         uvicorn.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: redis-py swallows a cancellation that comes at a bad moment."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.1)
 
 
 async def _caught_up(book: Book) -> None:

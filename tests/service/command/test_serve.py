@@ -90,7 +90,7 @@ def test_it_ends_when_one_of_its_processes_does(folder: Path) -> None:
     with Served(folder) as served:
         served.line_with("gateway listens")
         (arbiter,) = processes_with(f"{folder}/data/store-arbiter/store.sock\0--region")
-            os.kill(arbiter, signal.SIGKILL)
+        os.kill(arbiter, signal.SIGKILL)
         assert served.status() == 2
     assert "one of its processes ended" in served.said()
     until(lambda: not processes_with(str(folder)))
@@ -117,4 +117,5 @@ def test_a_killed_gateway_is_started_again(folder: Path) -> None:
 
 def _gateways(folder: Path) -> set[int]:
     """The gateways that a supervisor has started: each is one process."""
-    return processes_with(str(folder)) & processes_with("gateway\0--region\0here") & processes_with("--processes\x001\0")
+    ours = processes_with(str(folder)) & processes_with("gateway\0--region\0here")
+    return ours & processes_with("--processes\x001\0")

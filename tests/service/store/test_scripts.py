@@ -142,13 +142,16 @@ def test_a_copy_keeps_chunks_by_the_number_of_their_last_line(client: "redis.Red
     assert [(number, fields[b"l"]) for number, fields in found] == [(b"2-0", b"a\nb"), (b"3-0", b"c")]
 
 
-def test_a_push_passes_over_what_is_there_and_leaves_no_gap(client: "redis.Redis[bytes]", run: Run) -> None:
+def test_a_push_passes_over_what_is_there_leaves_no_gap_and_tells_a_difference(
+    client: "redis.Redis[bytes]", run: Run
+) -> None:
     copy = keys.decisions(SALE)
     assert run("push", [copy], "2", "b", "") == 0
     assert run("push", [copy], "1", "a", "", "b", "ada") == 2
     assert run("push", [copy], "1", "a", "", "b", "ada") == 2
     assert run("push", [copy], "4", "d", "") == 2
     assert run("push", [copy], "2", "b", "ada", "c", "") == 3
+    assert run("push", [copy], "2", "b", "ada", "x", "", "d", "") == -3
     assert run("push", [copy], "4") == 3
     assert lines(client, copy) == [b"a", b"b", b"c"]
 
