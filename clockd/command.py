@@ -15,13 +15,17 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from clockd.daemon import Settings, run
+from clockd.daemon import Asks, Settings, run
 from clockd.host import HostClock, ReceiveTimes, open_host_clock
+from clockd.local import LocalReference
 from clockd.log import to_standard_error
-from clockd.ntp.client import Server
-from clockd.page import HOST_BYTES, PageError, State, Writer
+from clockd.ntp.client import Client, Server
+from clockd.page import HOST_BYTES, PageError, Writer
+from clockd.polling import MOST_SECONDS
 from clockd.reader import Reader, Reading
 from clockd.server import LocalTruth, PageTruth, bind, serve
+from clockd.states import State
+from model.track import Oscillator
 
 NTP_PORT: Final = 123
 POLITE_POLL_SECONDS: Final = 16  # reference: never ask a server of others more often
@@ -106,7 +110,7 @@ def run_command(
     ] = None,
     page: PagePath = DEFAULT_PAGE,
     host: Annotated[str, typer.Option(envvar="CLOCKD_HOST", help="This host's name in logs and bundles.")] = "",
-    poll_seconds: Annotated[int, typer.Option(envvar="CLOCKD_POLL_SECONDS", min=1, max=1024)] = 64,
+    poll_seconds: Annotated[int, typer.Option(envvar="CLOCKD_POLL_SECONDS", min=1, max=1024)] = 16,
     allow_fast_polling: Annotated[
         bool, typer.Option("--allow-fast-polling", help="Poll more often than every 16 s: your own servers only.")
     ] = False,
@@ -116,6 +120,18 @@ def run_command(
             envvar="CLOCKD_MAX_DRIFT_PPB", min=0, max=10_000_000, help="How much this host's oscillator may be off."
         ),
     ] = 50_000,
+    max_wander_ppt_s: Annotated[
+        int,
+        typer.Option(
+            envvar="CLOCKD_MAX_WANDER_PPT_S",
+            min=0,
+            max=2**32 - 1,
+            help="How fast that may change, in parts per trillion a second.",
+        ),
+    ] = 10_000,
+    max_poll_seconds: Annotated[
+        int | None, typer.Option(envvar="CLOCKD_MAX_POLL_SECONDS", min=1, max=MOST_SECONDS)
+    ] = None,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     local_reference: LocalReferenceFlag = False,
     local_bound_ns: LocalBound = 1000,
@@ -137,17 +153,22 @@ def run_command(
     )
     _refuse_if(len(name.encode()) > HOST_BYTES, f"--host: at most {HOST_BYTES} bytes")
     writer = _open_writer(page)
+    oscillator = Oscillator(max_drift_ppb, max_wander_ppt_s)
     settings = Settings(
-        servers=servers,
         page=page,
         host_name=name,
         host=host_clock,
-        poll_seconds=poll_seconds,
-        max_drift_ppb=max_drift_ppb,
-        local_bound_ns=local_bound_ns if local_reference else None,
+        poll_seconds=1 if local_reference else poll_seconds,
+        most_poll_seconds=1 if local_reference else _most_poll(poll_seconds, max_poll_seconds),
+        oscillator=oscillator,
+        local_reference=local_reference,
     )
     to_standard_error()
-    asyncio.run(run(settings, writer))
+    receive_times = ReceiveTimes(host_clock)
+    asks: list[Asks] = [Client(each, host_clock, receive_times, max_drift_ppb) for each in servers]
+    if local_reference:
+        asks.append(LocalReference(host_clock, local_bound_ns))
+    asyncio.run(run(settings, asks, receive_times, writer))
     writer.close()
 
 
@@ -270,6 +291,14 @@ def main() -> None:
         sys.stderr.write(f"clockd: {error.format_message()}\n")
         status = 2
     sys.exit(status)
+
+
+def _most_poll(poll_seconds: int, max_poll_seconds: int | None) -> int:
+    """Politely long unless said otherwise; who polls his own servers fast wants just that."""
+    if max_poll_seconds is None:
+        return poll_seconds if poll_seconds < POLITE_POLL_SECONDS else MOST_SECONDS
+    _refuse_if(max_poll_seconds < poll_seconds, "--max-poll-seconds is less than --poll-seconds")
+    return max_poll_seconds
 
 
 def _refuse_if(wrong: bool, message: str) -> None:

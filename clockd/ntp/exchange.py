@@ -69,6 +69,7 @@ class Exchange:
     distance_ns: int
     stratum: int
     reference_id: int
+    leap: int = 0
 
     def offset(self, reading_raw_ns: int, drift_ppb: int) -> Interval | None:
         """UTC − RAW at a reading of RAW ≥ t4, by this exchange; None when it contradicts itself."""
@@ -129,6 +130,7 @@ def judge(
         distance_ns=distance_ns,
         stratum=reply.stratum,
         reference_id=reply.reference_id,
+        leap=reply.leap,
     )
     backwards = exchange.server_sent_ns < exchange.server_received_ns
     if backwards or exchange.offset(received_raw_ns, drift_ppb) is None:
