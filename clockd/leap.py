@@ -17,7 +17,7 @@ INSERTED: Final = 1
 DELETED: Final = 2
 SECOND_NS: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * SECOND_NS
-SETTLED_NS: Final = SECOND_NS + 100_000_000  # after a leap has begun, servers agree again
+OVER_AFTER_NS: Final = 3 * SECOND_NS + 100_000_000  # from a second before a leap to when servers agree again
 
 
 def announced(leaps: Sequence[int], needed: int) -> bool:

@@ -109,16 +109,20 @@ def upstreams(newest: Mapping[str, Exchange]) -> dict[str, str]:
     return {name: root(name) for name in newest}
 
 
-def one_voice_each(voices: Mapping[str, Voice], now_raw_ns: int, oscillator: Oscillator) -> dict[str, Track]:
-    """What each group of sources with one upstream says now: the word of its most precise member."""
-    groups = upstreams({name: voice.newest for name, voice in voices.items()})
-    said: dict[str, Track] = {}
+def one_voice_each(
+    voices: Mapping[str, Voice], groups: Mapping[str, str], now_raw_ns: int, oscillator: Oscillator
+) -> dict[str, Track]:
+    """What each group of sources with one upstream says now, by the name of its most precise member.
+
+    Args:
+        voices: of the sources heard of lately.
+        groups: who speaks for whom, by `upstreams`.
+    """
+    best: dict[str, tuple[int, str, Track]] = {}
     for name, voice in voices.items():
         now = track.later(voice.track, now_raw_ns, oscillator)
-        speaker = groups[name]
-        if speaker not in said or _width(now) < _width(said[speaker]):
-            said[speaker] = now
-    return said
+        best[groups[name]] = min(best.get(groups[name], (_width(now), name, now)), (_width(now), name, now))
+    return {name: now for _, name, now in best.values()}
 
 
 def advance(
