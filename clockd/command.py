@@ -132,6 +132,10 @@ def run_command(
     max_poll_seconds: Annotated[
         int | None, typer.Option(envvar="CLOCKD_MAX_POLL_SECONDS", min=1, max=MOST_SECONDS)
     ] = None,
+    trust_local_servers: Annotated[
+        bool,
+        typer.Option("--trust-local-servers", help="Take servers that have no source but their own clock, too."),
+    ] = False,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     local_reference: LocalReferenceFlag = False,
     local_bound_ns: LocalBound = 1000,
@@ -165,7 +169,9 @@ def run_command(
     )
     to_standard_error()
     receive_times = ReceiveTimes(host_clock)
-    asks: list[Asks] = [Client(each, host_clock, receive_times, max_drift_ppb) for each in servers]
+    asks: list[Asks] = [
+        Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=trust_local_servers) for each in servers
+    ]
     if local_reference:
         asks.append(LocalReference(host_clock, local_bound_ns))
     asyncio.run(run(settings, asks, receive_times, writer))

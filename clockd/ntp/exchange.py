@@ -16,6 +16,7 @@ ROOT_DISTANCE_NS: Final = 16_000_000_000  # NTP's MAXDISP: a server this far fro
 STRATA: Final = 16
 ROUNDING_NS: Final = 2  # server and we each round a timestamp down, by less than a nanosecond
 VERSIONS: Final = (3, 4)
+LOCAL_CLOCK: Final = 0x7F7F  # 127.127.x.y: chrony's 7F7F0101 (`local`) and 7F7F01FF, ntpd's undisciplined clock
 
 Address = tuple[str, int]
 
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     KISS_DENY = "kiss_deny"  # stop asking
     KISS_RATE = "kiss_rate"  # ask less often
     KISS_OTHER = "kiss_other"
+    LOCAL_REFERENCE = "local_reference"  # it has no source but its own clock, whatever it claims
     LEAP = "leap"
     STRATUM = "stratum"
     ZERO_TIMESTAMP = "zero_timestamp"
@@ -92,7 +94,14 @@ class Rejected:
 
 
 def judge(
-    asked: Asked, data: bytes, sender: Address, *, received_raw_ns: int, pivot_ns: int, drift_ppb: int
+    asked: Asked,
+    data: bytes,
+    sender: Address,
+    *,
+    received_raw_ns: int,
+    pivot_ns: int,
+    drift_ppb: int,
+    trusts_local: bool = False,
 ) -> Exchange | Rejected:
     """Accept a reply or say why not.
 
@@ -100,6 +109,7 @@ def judge(
         received_raw_ns: t4, the RAW clock when the reply had certainly arrived.
         pivot_ns: roughly now, to tell NTP's eras apart.
         drift_ppb: how much this host's oscillator may be off.
+        trusts_local: whether a server without any source (chrony's `local`, ntpd's local clock) counts.
     """
     if sender != asked.address:
         return Rejected(Reason.ADDRESS)
@@ -114,6 +124,7 @@ def judge(
         (reply.origin != asked.transmit, Reason.ORIGIN),
         (reply.stratum == 0 and (kiss is not Reason.KISS_OTHER or reply.leap != UNSYNCHRONIZED), kiss),
         (reply.leap == UNSYNCHRONIZED, Reason.LEAP),
+        (reply.reference_id >> 16 == LOCAL_CLOCK and not trusts_local, Reason.LOCAL_REFERENCE),
         (not 0 < reply.stratum < STRATA, Reason.STRATUM),
         (reply.receive == 0 or reply.transmit == 0, Reason.ZERO_TIMESTAMP),
         (distance_ns >= ROOT_DISTANCE_NS, Reason.ROOT_DISTANCE),
