@@ -132,6 +132,12 @@ def run_command(
     max_poll_seconds: Annotated[
         int | None, typer.Option(envvar="CLOCKD_MAX_POLL_SECONDS", min=1, max=MOST_SECONDS)
     ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(envvar="CLOCKD_JOURNAL", help="Where every update is recorded, with its evidence.")
+    ] = None,
+    journal_bytes: Annotated[
+        int, typer.Option(envvar="CLOCKD_JOURNAL_BYTES", min=10_000, help="Of each of the journal's four files.")
+    ] = 16_000_000,
     trust_local_servers: Annotated[
         bool,
         typer.Option("--trust-local-servers", help="Take servers that have no source but their own clock, too."),
@@ -166,6 +172,8 @@ def run_command(
         most_poll_seconds=1 if local_reference else _most_poll(poll_seconds, max_poll_seconds),
         oscillator=oscillator,
         local_reference=local_reference,
+        journal=journal,
+        journal_bytes=journal_bytes,
     )
     to_standard_error()
     receive_times = ReceiveTimes(host_clock)

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from clockd.host import HostClock, ReceiveTimes, suspended_ns
+from clockd.journal import Journal, start_record
 from clockd.keeper import Keeper
 from clockd.ntp.exchange import Exchange, Rejected
 from clockd.page import Writer, boot_hash
@@ -41,6 +42,8 @@ class Settings:
     most_poll_seconds: int
     oscillator: Oscillator
     local_reference: bool = False
+    journal: Path | None = None
+    journal_bytes: int = 16_000_000
 
 
 class Asks(Protocol):
@@ -74,6 +77,10 @@ class Daemon:
         update = found.update if found else 0
         self.keeper = Keeper(names, settings.oscillator, polls, update, suspended_ns(self._host))
         self._asks = asks
+        self._journal = settings.journal and Journal(settings.journal, settings.journal_bytes)
+        raw_ns = self._host.raw_ns()
+        started = start_record(settings.host_name, self._boot, names, settings.oscillator, raw_ns)
+        self.keeper.records.append(started)
         self._keeps_found_page = found is not None and found.boot == self._boot
         self._told: tuple[State, Why, tuple[str, ...]] = (State.UNKNOWN, Why.NOTHING, ())
         self._hurry = {name: asyncio.Event() for name in names}
@@ -96,7 +103,7 @@ class Daemon:
         while True:
             self._receive_times.sample()
             keeper, now_raw_ns = self.keeper, self._host.raw_ns()
-            broke = keeper.notice_suspend(suspended_ns(self._host)) or keeper.notice_leap(now_raw_ns)
+            broke = keeper.notice_suspend(suspended_ns(self._host), now_raw_ns) or keeper.notice_leap(now_raw_ns)
             if not broke and keeper.has_news:
                 keeper.believe(now_raw_ns)
             self._news.clear()
@@ -137,6 +144,9 @@ class Daemon:
         for name in keeper.hurried:
             self._hurry[name].set()
         keeper.hurried.clear()
+        if self._journal:
+            self._journal.append(keeper.records)
+        keeper.records.clear()
         if keeper.has_news:
             self._news.set()
         self._tell_state()

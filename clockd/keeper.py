@@ -1,7 +1,8 @@
 """The daemon without its hands: answers, readings of RAW and suspends go in; a belief, polls and notes come out. Pure.
 
-`daemon.py` gives it what sources answered and carries out what it wants (whom to ask when, whom to hurry, what to log);
-the simulated worlds of the tests do the same in its place. It keeps one record per source, and one belief.
+`daemon.py` gives it what sources answered and carries out what it wants (whom to ask when, whom to hurry, what to log
+and to journal); the simulated worlds of the tests do the same in its place. It keeps one record per source, and one
+belief.
 """
 
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clockd import leap, polling
+from clockd.journal import Record, broke_record, update_record
 from clockd.ntp.exchange import STRATA, Exchange, Reason, Rejected
 from clockd.states import State, Why
 from clockd.tracking import (
@@ -73,6 +75,7 @@ class Keeper:
         self.leap_from_raw_ns: int | None = None
         self.hurried: set[str] = set()
         self.notes: list[Note] = []
+        self.records: list[Record] = []
         self._deaf_until_raw_ns = 0
 
     @property
@@ -114,6 +117,7 @@ class Keeper:
 
     def believe(self, now_raw_ns: int) -> None:
         """Move the belief by what was heard."""
+        news = {name: source.news for name, source in self.sources.items() if source.news}
         for source in self.sources.values():
             source.news = None
         heard = {
@@ -133,6 +137,7 @@ class Keeper:
             self.notes.append(("wander_broken", {"now_believed_ppt_s": self.oscillator.wander_ppt_s}))
         if self.belief.state is State.DISRUPTED and before.state is not State.DISRUPTED:
             self._hurry(but=None)
+        self.records.append(update_record(self.belief, news, counted, self.oscillator))
         believed = self.belief.track and later(self.belief.track, now_raw_ns, self.oscillator)
         needed = len(said) - tolerated_liars(counted)
         coming = leap.announced([heard[speaker].newest.leap for speaker in said], needed)
@@ -167,14 +172,14 @@ class Keeper:
         stale_ns = max(source.stale_ns for source in self.sources.values())
         self.belief = aged(self.belief, now_raw_ns, stale_ns)
 
-    def notice_suspend(self, suspended_ns: int) -> bool:
+    def notice_suspend(self, suspended_ns: int, now_raw_ns: int) -> bool:
         """After a suspend everything that was measured before is worth nothing: RAW stood still."""
         slept_ns = suspended_ns - self.suspended_ns
         if slept_ns <= SUSPENDED_NS:
             return False
         self.suspended_ns = suspended_ns
         self.notes.append(("suspended", {"nanoseconds": slept_ns}))
-        self._forget(Why.SUSPEND)
+        self._forget(Why.SUSPEND, now_raw_ns)
         return True
 
     def notice_leap(self, now_raw_ns: int) -> bool:
@@ -184,15 +189,16 @@ class Keeper:
         self._deaf_until_raw_ns = self.leap_from_raw_ns + leap.OVER_AFTER_NS
         self.leap_from_raw_ns = None
         self.notes.append(("leap", {}))
-        self._forget(Why.LEAP)
+        self._forget(Why.LEAP, now_raw_ns)
         return True
 
     def offset(self, now_raw_ns: int) -> Interval | None:
         """UTC − RAW now; None when there is no time."""
         return extent(later(self.belief.track, now_raw_ns, self.oscillator)) if self.belief.track else None
 
-    def _forget(self, why: Why) -> None:
+    def _forget(self, why: Why, now_raw_ns: int) -> None:
         self.belief = interrupted(self.belief, why)
+        self.records.append(broke_record(why, self.belief.update, now_raw_ns))
         for source in self.sources.values():
             source.voice = source.news = None
         self._hurry(but=None)

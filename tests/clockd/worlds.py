@@ -232,13 +232,14 @@ class World:
     def _tick(self) -> None:
         """What the daemon does every second and after every answer."""
         keeper, host = self.keeper, self.host
-        if not (keeper.notice_suspend(host.slept) or keeper.notice_leap(host.raw)) and keeper.has_news:
+        if not (keeper.notice_suspend(host.slept, host.raw) or keeper.notice_leap(host.raw)) and keeper.has_news:
             keeper.believe(host.raw)
         keeper.age(host.raw)
         for name in keeper.hurried:
             self.due[int(name[1:])] = host.raw + 2 * SECOND
         keeper.hurried.clear()
         keeper.notes.clear()
+        keeper.records.clear()
         if keeper.belief.track is None and keeper.belief.update == 0 and self.keeps:
             return
         standing = Standing("h", boot_hash(host.boot_id), keeper.suspended_ns, 0, 3, False, keeper.leap_from_raw_ns)
