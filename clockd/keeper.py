@@ -143,7 +143,9 @@ class Keeper:
         coming = leap.announced([heard[speaker].newest.leap for speaker in said], needed)
         self._judge(heard, groups, believed, coming, now_raw_ns)
         if believed and (coming or needed > 0):  # too few to agree on anything do not take an announcement back either
-            self.leap_from_raw_ns = leap.void_from_raw_ns(extent(believed), now_raw_ns) if coming else None
+            announced = [v.newest.sent_raw_ns for v in heard.values() if v.newest.leap] if coming else []
+            offset = extent(believed)
+            self.leap_from_raw_ns = min((leap.void_from_raw_ns(offset, at) for at in announced), default=None)
 
     def _judge(
         self,

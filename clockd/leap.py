@@ -32,9 +32,13 @@ def next_leap_ns(utc_ns: int) -> int:
     return int(first.timestamp()) * SECOND_NS
 
 
-def void_from_raw_ns(offset: Interval, now_raw_ns: int) -> int:
-    """The RAW reading from which on a leap may have begun: a second early, since a deleted second is."""
-    leap_ns = next_leap_ns(now_raw_ns + offset.latest_ns)
+def void_from_raw_ns(offset: Interval, announced_raw_ns: int) -> int:
+    """The RAW reading from which on a leap may have begun: a second early, since a deleted second is.
+
+    Args:
+        announced_raw_ns: when it was announced. It is the end of that month, even if it is the next month by now.
+    """
+    leap_ns = next_leap_ns(announced_raw_ns + offset.latest_ns)
     return leap_ns - offset.latest_ns - SECOND_NS
 
 

@@ -38,6 +38,11 @@ class Reason(StrEnum):
     ZERO_TIMESTAMP = "zero_timestamp"
     ROOT_DISTANCE = "root_distance"
     TURNAROUND = "turnaround"
+    DISRUPTED = "disrupted"  # a ClockBound segment's own word
+    TIMESCALE = "timescale"  # PTP: TAI without a valid offset to UTC
+    ACCURACY = "accuracy"  # PTP: the grandmaster's is unknown, and nobody states one
+    GRANDMASTER = "grandmaster"  # PTP: it has just changed
+    STALE = "stale"  # PTP: no Sync lately
 
 
 KISSES: Final = {b"DENY": Reason.KISS_DENY, b"RSTR": Reason.KISS_DENY, b"RATE": Reason.KISS_RATE}

@@ -61,6 +61,16 @@ def test_the_time_ends_before_the_leap_and_begins_anew_after_it() -> None:
     assert keeper.leap_from_raw_ns is None
 
 
+def test_what_was_announced_before_midnight_is_not_put_off_by_a_month_after_it() -> None:
+    midnight = at("2027-01-01")
+    keeper = Keeper(["s"], OSCILLATOR, (1, 1), 0, 0)
+    keeper.take("s", replace(exchange_at(0, midnight - 2 * SECOND), leap=leap.DELETED))
+    keeper.believe(3 * SECOND)
+    assert keeper.leap_from_raw_ns is not None
+    assert keeper.leap_from_raw_ns <= SECOND
+    assert keeper.notice_leap(3 * SECOND)
+
+
 def test_sources_that_disagree_before_a_leap_and_do_not_announce_it_are_told_apart() -> None:
     keeper = Keeper(["a", "b", "smearing", "wrong"], OSCILLATOR, (1, 1), 0, 0)
     noon = at("2026-12-31T12:00")

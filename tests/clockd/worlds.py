@@ -245,7 +245,7 @@ class World:
         standing = Standing("h", boot_hash(host.boot_id), keeper.suspended_ns, 0, 3, False, keeper.leap_from_raw_ns)
         public, page = published(keeper.belief, standing, host, keeper.oscillator)
         self.writer.write(public, page)
-        if page.state.has_time and not self._in_leap():
+        if page.state.has_time and page.void_after_raw_ns >= host.raw and not self._in_leap():
             off = abs(host.true_ns() - host.realtime_ns())
             elapsed = host.monotonic_ns() - public.as_of_ns
             self.violated += off > public.bound_ns + elapsed * public.drift_ppb // SECOND + 2
