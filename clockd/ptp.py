@@ -31,7 +31,7 @@ MANAGEMENT: Final = 0x0D
 GET, RESPONSE = 0, 2
 TIME_STATUS, CURRENT, PARENT, PROPERTIES, PORT = 0xC000, 0x2001, 0x2002, 0x2003, 0x2004
 DATA_BYTES: Final = {TIME_STATUS: 50, CURRENT: 18, PARENT: 32, PROPERTIES: 4, PORT: 26}
-SLAVE: Final = 9
+FOLLOWS: Final = (8, 9)  # uncalibrated, in which a free-running ptp4l stays, and slave
 UTC_VALID, PTP_TIMESCALE, LEAP_59, LEAP_61 = 0x04, 0x08, 0x02, 0x01
 _STEPS_NS: Final = (
     *(25, 100, 250),
@@ -94,7 +94,7 @@ def report(sets: Mapping[int, bytes]) -> Report | Rejected:
     (present,) = struct.unpack_from(">i", status, 38)
     steps, _, delay = struct.unpack_from(">Hqq", current)
     utc_seconds, flags = struct.unpack_from(">hB", properties)
-    if sets[PORT][10] != SLAVE or not present:
+    if sets[PORT][10] not in FOLLOWS or not present or ingress_ns == 0 or delay == 0:
         return Rejected(Reason.LEAP)
     if flags & PTP_TIMESCALE and not flags & UTC_VALID:
         return Rejected(Reason.TIMESCALE)

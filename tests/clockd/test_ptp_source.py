@@ -72,7 +72,8 @@ def test_the_data_sets_make_a_report() -> None:
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (sets(port_state=8), Reason.LEAP),
+        (sets(port_state=6), Reason.LEAP),
+        (sets() | {CURRENT: bytes(18)}, Reason.LEAP),
         (sets(present=0), Reason.LEAP),
         (sets(flags=0x08), Reason.TIMESCALE),
         ({PORT: bytes(26)}, Reason.LENGTH),
@@ -142,6 +143,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
 def test_a_real_pair_of_ptp4l(namespaces: tuple[str, str], spawn: Spawn, tmp_path: Path, until: Until) -> None:
     tag, host = namespaces[0][4:], RealClock()
     common = "time_stamping software\nnetwork_transport UDPv4\nfree_running 1\nlogging_level 6\n"
+    common += "logAnnounceInterval -2\nlogSyncInterval -3\nlogMinDelayReqInterval -3\n"  # settled in seconds
     for name, link, more in (
         (namespaces[0], f"vm{tag}", "priority1 1\n"),
         (namespaces[1], f"vs{tag}", "slaveOnly 1\n"),
