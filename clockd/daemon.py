@@ -7,6 +7,7 @@ restart goes on from a valid page, which its own terms end if nobody comes back.
 """
 
 import asyncio
+import json
 import random
 import signal
 from contextlib import suppress
@@ -22,7 +23,9 @@ from clockd.keeper import Keeper
 from clockd.ntp.exchange import Exchange, Rejected
 from clockd.page import Writer, boot_hash
 from clockd.publishing import Standing, published
+from clockd.report import describe_sources, sources_path
 from clockd.states import State, Why
+from model.clock import centre
 from model.track import Oscillator, extent
 
 PUBLISH_EVERY_SECONDS: Final = 1
@@ -106,6 +109,7 @@ class Daemon:
             broke = keeper.notice_suspend(suspended_ns(self._host), now_raw_ns) or keeper.notice_leap(now_raw_ns)
             if not broke and keeper.has_news:
                 keeper.believe(now_raw_ns)
+                self._say_sources(now_raw_ns)
             self._news.clear()
             self.publish()
             self._carry_out()
@@ -150,6 +154,17 @@ class Daemon:
         if keeper.has_news:
             self._news.set()
         self._tell_state()
+
+    def _say_sources(self, now_raw_ns: int) -> None:
+        """For people: what each source says. Nothing depends on it, so a failure is none of the clock's business."""
+        known = self.keeper.offset(now_raw_ns)
+        middle_ns = None if known is None else centre(known)[0]
+        path = sources_path(self._settings.page)
+        text = json.dumps(describe_sources(self.keeper.sources.values(), middle_ns, now_raw_ns))
+        fresh = path.with_name(path.name + ".new")
+        with suppress(OSError):
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
 
     def _tell_state(self) -> None:
         """Log what has changed: the state, what is wrong, or who disagrees with it."""
