@@ -38,7 +38,7 @@ def void_from_raw_ns(offset: Interval, announced_raw_ns: int) -> int:
     Args:
         announced_raw_ns: when it was announced. It is the end of that month, even if it is the next month by now.
     """
-    leap_ns = next_leap_ns(announced_raw_ns + offset.latest_ns)
+    leap_ns = next_leap_ns(announced_raw_ns + offset.earliest_ns)  # the earliest month that it can have been
     return leap_ns - offset.latest_ns - SECOND_NS
 
 

@@ -71,6 +71,11 @@ def test_what_was_announced_before_midnight_is_not_put_off_by_a_month_after_it()
     assert keeper.notice_leap(3 * SECOND)
 
 
+def test_a_wide_bound_across_midnight_does_not_put_a_leap_off_either() -> None:
+    midnight, hour = at("2027-01-01"), 3600 * SECOND
+    assert leap.void_from_raw_ns(Interval(midnight - hour, midnight + hour), 0) <= 0
+
+
 def test_sources_that_disagree_before_a_leap_and_do_not_announce_it_are_told_apart() -> None:
     keeper = Keeper(["a", "b", "smearing", "wrong"], OSCILLATOR, (1, 1), 0, 0)
     noon = at("2026-12-31T12:00")
