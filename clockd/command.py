@@ -77,7 +77,7 @@ def run_command(
             envvar="CLOCKD_CHRONY",
             parser=chrony_option,
             metavar="SOCKET|HOST[:PORT]",
-            help="A running chronyd.",
+            help="A chronyd.",
         ),
     ] = None,
     clockbound: Annotated[

@@ -20,6 +20,7 @@ import structlog
 from clockd.host import HostClock, ReceiveTimes, suspended_ns
 from clockd.journal import Journal, start_record
 from clockd.keeper import Keeper
+from clockd.machine import find_machine
 from clockd.ntp.exchange import Exchange, Rejected
 from clockd.page import Writer, boot_hash
 from clockd.publishing import Standing, published
@@ -80,6 +81,8 @@ class Daemon:
         update = found.update if found else 0
         self.keeper = Keeper(names, settings.oscillator, polls, update, suspended_ns(self._host))
         self._asks = asks
+        self._machine = find_machine()
+        self.keeper.notice_machine(self._machine.marker() if self._machine else 0, self._host.raw_ns())
         self._journal = settings.journal and Journal(settings.journal, settings.journal_bytes)
         raw_ns = self._host.raw_ns()
         started = start_record(settings.host_name, self._boot, names, settings.oscillator, raw_ns)
@@ -106,7 +109,9 @@ class Daemon:
         while True:
             self._receive_times.sample()
             keeper, now_raw_ns = self.keeper, self._host.raw_ns()
-            broke = keeper.notice_suspend(suspended_ns(self._host), now_raw_ns) or keeper.notice_leap(now_raw_ns)
+            moved = keeper.notice_machine(self._machine.marker() if self._machine else 0, now_raw_ns)
+            slept = keeper.notice_suspend(suspended_ns(self._host), now_raw_ns)
+            broke = keeper.notice_leap(now_raw_ns) or moved or slept
             if not broke and keeper.has_news:
                 keeper.believe(now_raw_ns)
                 self._say_sources(now_raw_ns)
@@ -127,7 +132,7 @@ class Daemon:
             host_name=self._settings.host_name,
             boot=self._boot,
             suspended_ns=keeper.suspended_ns,
-            marker=0,
+            marker=keeper.marker,
             stratum=keeper.stratum,
             local_reference=self._settings.local_reference,
             void_after_raw_ns=keeper.leap_from_raw_ns,

@@ -72,6 +72,7 @@ class Keeper:
         self.sources = {name: Source(name, polling.start(*polls)) for name in names}
         self.belief: Belief = nothing(update)
         self.suspended_ns = suspended_ns
+        self.marker = 0
         self.leap_from_raw_ns: int | None = None
         self.hurried: set[str] = set()
         self.notes: list[Note] = []
@@ -182,6 +183,15 @@ class Keeper:
         self.suspended_ns = suspended_ns
         self.notes.append(("suspended", {"nanoseconds": slept_ns}))
         self._forget(Why.SUSPEND, now_raw_ns)
+        return True
+
+    def notice_machine(self, marker: int, now_raw_ns: int) -> bool:
+        """After the machine was moved or restored its oscillator is another one. 0: there is nothing to go by."""
+        known, self.marker = self.marker, marker or self.marker
+        if known in {0, self.marker}:
+            return False
+        self.notes.append(("machine_moved", {"marker": self.marker}))
+        self._forget(Why.MACHINE, now_raw_ns)
         return True
 
     def notice_leap(self, now_raw_ns: int) -> bool:

@@ -6,6 +6,7 @@ if everything that the page rests on still holds; otherwise there is none, with 
     missing    no file             torn       half written, or the checksum is wrong
     foreign    no page of ours     unwritten  the daemon has not published yet
     version    a newer layout      boot       of another boot, or another simulated host
+    machine    the virtual machine was moved or restored since (where there is a VMClock)
     suspended  the host slept since; RAW stood still, so the page would be early
     void       the last publication is 1000 s ago, or a leap second has come
     unknown, disrupted             the daemon itself says that there is none
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from clockd.host import HostClock, suspended_ns
+from clockd.machine import Machine, find_machine
 from clockd.page import GENERATION_WORD, PAGE_BYTES, boot_hash, unpack
 from clockd.states import State, Why
 from model.clock import Interval, Line, stamp
@@ -86,11 +88,14 @@ class Reader:
     Args:
         path: where `clockd run --page` writes; it need not exist yet.
         host: the clock of this host, the same as the daemon's.
+        machine: the virtual machine's marker; found by itself where there is one.
     """
 
-    def __init__(self, path: Path, host: HostClock) -> None:
+    def __init__(self, path: Path, host: HostClock, machine: Machine | None = None) -> None:
         self._path, self._host = path, host
         self._boot = boot_hash(host.boot_id)
+        self._machine = machine or find_machine()
+        self._marker = 0
         self._map: mmap.mmap | None = None
         self._generations: memoryview | None = None
         self._file = (0, 0)  # device and inode of what is mapped
@@ -112,6 +117,8 @@ class Reader:
             return reading
         if self._host.boottime_ns() - now_ns - self._suspended_ns > SUSPENDED_NS:
             return self._after_suspend(reading)
+        if self._machine is not None and self._machine.marker() != self._marker:
+            return _without_time(reading, "machine")
         return reading
 
     def now(self) -> Interval | None:
@@ -185,7 +192,7 @@ class Reader:
         if isinstance(page, str):
             self._reading = Reading(State.UNKNOWN, page)
             return
-        self._suspended_ns = page.suspended_ns
+        self._suspended_ns, self._marker = page.suspended_ns, page.marker
         reading = Reading(
             state=page.state,
             reason="",
