@@ -1,32 +1,54 @@
-"""The command line: `clockd run | serve | status | check`.
+"""The command line: `clockd run | serve | status | sources | check`.
 
-Flags over environment (CLOCKD_…). Exit status 0 good, 1 found something wrong, 2 could not run with one line that says
-why; `check` is a monitoring plugin and has that world's 0, 1, 2, 3.
+Flags over environment (CLOCKD_…) over a TOML file: `options.py`. What is told: `report.py`. Exit status 0 good, 1 found
+something wrong, 2 could not run with one line that says why; `check` is a monitoring plugin and has that world's 0, 1,
+2, 3.
 """
 
 import asyncio
 import json
 import socket
 import sys
-from enum import IntEnum
+import time
+from collections import deque
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
 
-from clockd.daemon import Settings, run
-from clockd.host import HostClock, ReceiveTimes, open_host_clock
+from clockd.chrony import Chrony
+from clockd.clockbound import ClockBound
+from clockd.daemon import Asks, Settings, run
+from clockd.host import ReceiveTimes
+from clockd.local import LocalReference
 from clockd.log import to_standard_error
-from clockd.ntp.client import Server
-from clockd.page import HOST_BYTES, PageError, State, Writer
-from clockd.reader import Reader, Reading
+from clockd.ntp.client import Client, Server
+from clockd.options import (
+    DEFAULT_PAGE,
+    AsJson,
+    CannotRun,
+    Chronyd,
+    Config,
+    HostClockSpec,
+    LocalBound,
+    LocalReferenceFlag,
+    PagePath,
+    chrony_option,
+    refuse_if,
+    server_option,
+)
+from clockd.page import HOST_BYTES, PageError, Writer
+from clockd.polling import MOST_SECONDS
+from clockd.ptp import Ptp
+from clockd.reader import Reader
+from clockd.report import describe, judge_health, plot, read_sources, screen, source_lines
 from clockd.server import LocalTruth, PageTruth, bind, serve
+from model.track import Oscillator
 
-NTP_PORT: Final = 123
 POLITE_POLL_SECONDS: Final = 16  # reference: never ask a server of others more often
-SILENT_AFTER_NS: Final = 10_000_000_000  # the daemon publishes every second
-DEFAULT_PAGE: Final = Path("/run/clockd/page")
+MOST_SOURCES: Final = 9  # every choice of those that may be honest is looked at: 126 of nine
+PLOTTED: Final = 60
 
 app = typer.Typer(
     add_completion=False,
@@ -36,77 +58,48 @@ app = typer.Typer(
 )
 
 
-class CannotRun(TyperException):
-    """Wrong configuration; the message is one line for the operator."""
-
-
-class Verdict(IntEnum):
-    """What a monitoring plugin exits with."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
-
-
-def parse_server(text: str) -> Server:
-    """`HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`; the port is 123 unless said.
-
-    Raises:
-        ValueError: one line that says what is wrong.
-    """
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, str(NTP_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is not HOST or HOST:PORT")
-    return Server(host, int(port))
-
-
-def _host_clock(spec: str) -> HostClock:
-    try:
-        return open_host_clock(spec)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _server(text: str) -> Server:
-    try:
-        return parse_server(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-PagePath = Annotated[Path, typer.Option("--page", envvar="CLOCKD_PAGE", help="The clock page.")]
-HostClockSpec = Annotated[
-    HostClock,
-    typer.Option(
-        "--host-clock",
-        envvar="CLOCKD_HOST_CLOCK",
-        parser=_host_clock,
-        metavar="SPEC",
-        help="'real', or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…'.",
-    ),
-]
-LocalReferenceFlag = Annotated[
-    bool, typer.Option("--local-reference", help="Take this host's own clock for true. For trying things out.")
-]
-LocalBound = Annotated[
-    int, typer.Option("--local-bound-ns", min=0, envvar="CLOCKD_LOCAL_BOUND_NS", help="… to within this.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; nanoseconds as decimal strings.")]
-
-
 @app.command("run")
 def run_command(
     server: Annotated[
         list[Server] | None,
-        typer.Option(envvar="CLOCKD_SERVER", parser=_server, metavar="HOST[:PORT]", help="An NTP server; repeat."),
+        typer.Option(
+            "--server",
+            envvar="CLOCKD_SERVER",
+            parser=server_option,
+            metavar="HOST[:PORT]",
+            help="An NTP server; repeat.",
+        ),
+    ] = None,
+    chrony: Annotated[
+        list[Chronyd] | None,
+        typer.Option(
+            "--chrony",
+            envvar="CLOCKD_CHRONY",
+            parser=chrony_option,
+            metavar="SOCKET|HOST[:PORT]",
+            help="A chronyd.",
+        ),
+    ] = None,
+    clockbound: Annotated[
+        list[Path] | None, typer.Option(envvar="CLOCKD_CLOCKBOUND", help="A ClockBound segment of this host.")
+    ] = None,
+    ptp: Annotated[Path | None, typer.Option(envvar="CLOCKD_PTP", help="A running ptp4l's management socket.")] = None,
+    ptp_clock: Annotated[
+        Path | None, typer.Option(envvar="CLOCKD_PTP_CLOCK", help="The network card's clock that it measures with.")
+    ] = None,
+    ptp_accuracy_ns: Annotated[
+        int | None,
+        typer.Option(envvar="CLOCKD_PTP_ACCURACY_NS", min=0, help="Its grandmaster's, where that does not say."),
     ] = None,
     page: PagePath = DEFAULT_PAGE,
     host: Annotated[str, typer.Option(envvar="CLOCKD_HOST", help="This host's name in logs and bundles.")] = "",
-    poll_seconds: Annotated[int, typer.Option(envvar="CLOCKD_POLL_SECONDS", min=1, max=1024)] = 64,
+    poll_seconds: Annotated[
+        int, typer.Option(envvar="CLOCKD_POLL_SECONDS", min=1, max=MOST_SECONDS, help="Ask a source no more often.")
+    ] = POLITE_POLL_SECONDS,
+    max_poll_seconds: Annotated[
+        int | None,
+        typer.Option(envvar="CLOCKD_MAX_POLL_SECONDS", min=1, max=MOST_SECONDS, help="Ask it no less often."),
+    ] = None,
     allow_fast_polling: Annotated[
         bool, typer.Option("--allow-fast-polling", help="Poll more often than every 16 s: your own servers only.")
     ] = False,
@@ -116,45 +109,84 @@ def run_command(
             envvar="CLOCKD_MAX_DRIFT_PPB", min=0, max=10_000_000, help="How much this host's oscillator may be off."
         ),
     ] = 50_000,
+    max_wander_ppt_s: Annotated[
+        int,
+        typer.Option(
+            envvar="CLOCKD_MAX_WANDER_PPT_S",
+            min=0,
+            max=2**32 - 1,
+            help="How fast that may change, in parts per trillion a second.",
+        ),
+    ] = 10_000,
+    journal: Annotated[
+        Path | None, typer.Option(envvar="CLOCKD_JOURNAL", help="Where every update is recorded, with its evidence.")
+    ] = None,
+    journal_bytes: Annotated[
+        int, typer.Option(envvar="CLOCKD_JOURNAL_BYTES", min=10_000, help="Of each of the journal's four files.")
+    ] = 16_000_000,
+    trust_local_servers: Annotated[
+        bool,
+        typer.Option("--trust-local-servers", help="Take servers that have no source but their own clock, too."),
+    ] = False,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     local_reference: LocalReferenceFlag = False,
     local_bound_ns: LocalBound = 1000,
+    config: Config = None,  # noqa: ARG001 (its callback has taken its values over)
 ) -> None:
-    """Track this host's clock against several servers and publish the page.
+    """Track this host's clock against several sources and publish the page.
 
     Example: clockd run --server ntp1.example.org --server ntp2.example.org --server ntp3.example.org
     """
-    servers = tuple(server or ())
     name = host or socket.gethostname()
-    _refuse_if(not servers and not local_reference, "no source: give --server HOST[:PORT], or state --local-reference")
-    _refuse_if(bool(servers) and local_reference, "--local-reference and --server exclude each other")
-    _refuse_if(
-        len(set(servers)) < len(servers), "a server is named twice: it would count as two that agree with each other"
+    receive_times = ReceiveTimes(host_clock)
+    local = trust_local_servers
+    asks: list[Asks] = [
+        *(Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=local) for each in server or ()),
+        *(Chrony(each.where, host_clock, trusts_local=local) for each in chrony or ()),
+    ]
+    for segment in clockbound or ():
+        refuse_if(segment.resolve() == page.resolve(), "--clockbound: that is our own page; it cannot vouch for itself")
+        asks.append(ClockBound(segment, host_clock))
+    if ptp is not None:
+        try:
+            asks.append(Ptp(ptp, host_clock, max_drift_ppb, ptp_accuracy_ns, ptp_clock))
+        except OSError as error:
+            raise CannotRun(f"--ptp-clock {ptp_clock}: {error.strerror}") from error
+    refuse_if(not asks and not local_reference, "no source: give --server HOST[:PORT], or state --local-reference")
+    refuse_if(bool(asks) and local_reference, "--local-reference and other sources exclude each other")
+    refuse_if(
+        len({each.name for each in asks}) < len(asks),
+        "a source is named twice: it would count as two that agree with each other",
     )
-    _refuse_if(
+    refuse_if(len(asks) > MOST_SOURCES, f"at most {MOST_SOURCES} sources")
+    refuse_if(
         poll_seconds < POLITE_POLL_SECONDS and not allow_fast_polling,
         f"--poll-seconds {poll_seconds} is under {POLITE_POLL_SECONDS}: with your own servers, --allow-fast-polling",
     )
-    _refuse_if(len(name.encode()) > HOST_BYTES, f"--host: at most {HOST_BYTES} bytes")
-    writer = _open_writer(page)
+    refuse_if(len(name.encode()) > HOST_BYTES, f"--host: at most {HOST_BYTES} bytes")
+    if local_reference:
+        asks.append(LocalReference(host_clock, local_bound_ns))
     settings = Settings(
-        servers=servers,
         page=page,
         host_name=name,
         host=host_clock,
-        poll_seconds=poll_seconds,
-        max_drift_ppb=max_drift_ppb,
-        local_bound_ns=local_bound_ns if local_reference else None,
+        poll_seconds=1 if local_reference else poll_seconds,
+        most_poll_seconds=1 if local_reference else _most_poll(poll_seconds, max_poll_seconds),
+        oscillator=Oscillator(max_drift_ppb, max_wander_ppt_s),
+        local_reference=local_reference,
+        journal=journal,
+        journal_bytes=journal_bytes,
     )
+    writer = _open_writer(page)
     to_standard_error()
-    asyncio.run(run(settings, writer))
+    asyncio.run(run(settings, asks, receive_times, writer))
     writer.close()
 
 
 @app.command("serve")
 def serve_command(
     listen: Annotated[
-        Server, typer.Option(envvar="CLOCKD_LISTEN", parser=_server, metavar="HOST:PORT", help="Where to answer.")
+        Server, typer.Option(envvar="CLOCKD_LISTEN", parser=server_option, metavar="HOST:PORT", help="Where to answer.")
     ],
     page: Annotated[
         Path | None, typer.Option("--page", envvar="CLOCKD_PAGE", help="The clock page to answer from.")
@@ -167,7 +199,7 @@ def serve_command(
 
     Example: clockd serve --listen 127.0.0.1:11123 --page /run/clockd/page
     """
-    _refuse_if((page is None) != local_reference, "give either --page or --local-reference")
+    refuse_if((page is None) != local_reference, "give either --page or --local-reference")
     receive_times = ReceiveTimes(host_clock)
     truth = (
         LocalTruth(host_clock, local_bound_ns)
@@ -188,20 +220,40 @@ def status(
     page: PagePath = DEFAULT_PAGE,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Every second, with the bound of the last minute.")] = False,
 ) -> None:
-    """What the page says. Exit status 1 when there is no safe time.
+    """What the clock is worth, the parts of its bound, and its sources. Exit status 1 when there is no safe time.
 
     Example: clockd status --page /run/clockd/page --json
     """
-    reading = Reader(page, host_clock).read()
-    report = describe(reading, host_clock)
-    if as_json:
-        typer.echo(json.dumps(report))
-    else:
-        width = max(map(len, report))
-        for name, value in report.items():
-            typer.echo(f"{name:{width}}  {value}")
-    raise typer.Exit(1 if report["bound_ns"] is None else 0)
+    reader = Reader(page, host_clock)
+    recent: deque[int | None] = deque(maxlen=PLOTTED)
+    while True:
+        report, sources = describe(reader.read(), host_clock), read_sources(page)
+        bound_ns = report["bound_ns"]
+        recent.append(None if bound_ns is None else int(bound_ns))
+        if as_json:
+            typer.echo(json.dumps({**report, "by_source": sources}))
+        elif watch:
+            typer.echo(f"\x1b[2J\x1b[H{screen(report, sources)}\n\n  bound  {plot(recent)}")
+        else:
+            typer.echo(screen(report, sources))
+        if not watch:
+            raise typer.Exit(1 if bound_ns is None else 0)
+        time.sleep(1)
+
+
+@app.command("sources")
+def sources_command(page: PagePath = DEFAULT_PAGE, as_json: AsJson = False) -> None:
+    """What each source says, with a verdict. Exit status 1 when one of them does not agree.
+
+    Example: clockd sources --page /run/clockd/page --json
+    """
+    found = read_sources(page)
+    refuse_if(not found, f"no clockd has said anything about the sources of {page}")
+    typer.echo(json.dumps(found) if as_json else "\n".join(source_lines(found)))
+    good = all(str(each["verdict"]).startswith(("agrees", "echo")) for each in found)
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()
@@ -210,6 +262,7 @@ def check(
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     warn_bound_ns: Annotated[int, typer.Option(min=1, help="Warn above this bound.")] = 10_000_000,
     critical_bound_ns: Annotated[int, typer.Option(min=1, help="Critical above this bound.")] = 50_000_000,
+    as_json: AsJson = False,
 ) -> None:
     """A monitoring plugin: one line, exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
@@ -217,49 +270,8 @@ def check(
     """
     reading = Reader(page, host_clock).read()
     verdict, why = judge_health(reading, host_clock.raw_ns(), warn_bound_ns, critical_bound_ns)
-    typer.echo(f"CLOCK {verdict.name} - {why}")
+    typer.echo(json.dumps({"verdict": verdict.name, "why": why}) if as_json else f"CLOCK {verdict.name} - {why}")
     raise typer.Exit(verdict)
-
-
-def describe(reading: Reading, host: HostClock) -> dict[str, str | int | bool | None]:
-    """A reading as a report; nanoseconds as decimal strings, None where there is no safe time."""
-    raw_ns = host.raw_ns()
-    stamp = reading.stamp(raw_ns)
-    realtime_ns = host.realtime_ns()
-    return {
-        "state": str(reading.state),
-        "reason": reading.reason or None,
-        "host": reading.host,
-        "update": reading.update,
-        "utc_minus_realtime_ns": str(stamp.utc_ns - realtime_ns) if stamp else None,
-        "bound_ns": str(stamp.bound_ns) if stamp else None,
-        "bound_at_update_ns": str(reading.bound_ns),
-        "update_age_ns": str(raw_ns - reading.as_of_raw_ns) if stamp else None,
-        "published_ago_ns": str(raw_ns - reading.published_raw_ns) if stamp else None,
-        "max_drift_ppb": reading.drift_ppb,
-        "sources": reading.sources,
-        "agreeing": reading.agreeing,
-        "stratum": reading.stratum,
-        "local_reference": reading.local_reference,
-    }
-
-
-def judge_health(reading: Reading, raw_ns: int, warn_bound_ns: int, critical_bound_ns: int) -> tuple[Verdict, str]:
-    """What a monitor should be told."""
-    stamp = reading.stamp(raw_ns)
-    if stamp is None:
-        unknown = reading.reason in {"missing", "foreign", "version", "unwritten"}
-        return Verdict.UNKNOWN if unknown else Verdict.CRITICAL, f"no safe time: {reading.reason or 'void'}"
-    text = f"{reading.state}, bound {stamp.bound_ns} ns, {reading.agreeing} of {reading.sources} sources agree"
-    if stamp.bound_ns > critical_bound_ns:
-        return Verdict.CRITICAL, f"{text}; above {critical_bound_ns} ns"
-    if stamp.bound_ns > warn_bound_ns:
-        return Verdict.WARNING, f"{text}; above {warn_bound_ns} ns"
-    if raw_ns - reading.published_raw_ns > SILENT_AFTER_NS:
-        return Verdict.WARNING, f"{text}; clockd has not published for {raw_ns - reading.published_raw_ns} ns"
-    if reading.local_reference:
-        return Verdict.WARNING, f"{text}; a stated local reference, not UTC"
-    return (Verdict.OK if reading.state is State.SYNCHRONIZED else Verdict.WARNING), text
 
 
 def main() -> None:
@@ -269,12 +281,17 @@ def main() -> None:
     except TyperException as error:
         sys.stderr.write(f"clockd: {error.format_message()}\n")
         status = 2
+    except KeyboardInterrupt:
+        status = 0
     sys.exit(status)
 
 
-def _refuse_if(wrong: bool, message: str) -> None:
-    if wrong:
-        raise CannotRun(message)
+def _most_poll(poll_seconds: int, max_poll_seconds: int | None) -> int:
+    """Politely long unless said otherwise; who polls his own servers fast wants just that."""
+    if max_poll_seconds is None:
+        return poll_seconds if poll_seconds < POLITE_POLL_SECONDS else MOST_SECONDS
+    refuse_if(max_poll_seconds < poll_seconds, "--max-poll-seconds is less than --poll-seconds")
+    return max_poll_seconds
 
 
 def _open_writer(page: Path) -> Writer:

@@ -22,15 +22,18 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from clockd.states import STATES, WHYS, State, Why
+
+__all__ = ["Page", "PageError", "Public", "State", "Writer", "boot_hash", "pack", "unpack"]
 
 MAGIC: Final = (0x414D5A4E, 0x43420200)
 PUBLIC_BYTES: Final = 80
 PUBLIC_VERSION: Final = 2
 OUR_MAGIC: Final = b"FIRSTCME"
-OUR_VERSION: Final = 1
+OUR_VERSION: Final = 2
 GENERATION_WORD: Final = 7  # the 16-bit word at byte 14
 HOST_BYTES: Final = 128
 VALID_FOR_NS: Final = 1000 * 1_000_000_000  # after the last publication, as ClockBound's void_after
@@ -39,30 +42,13 @@ _HEADER = struct.Struct("=2I I H H")
 _PUBLIC = struct.Struct("=qq qq q Q I i B 7x")
 _LEAD = struct.Struct("=8s H H")  # our magic, version, bytes of the body; the checksum follows
 _CHECKSUM = struct.Struct("=I")
-_OURS = struct.Struct("=q q q q q Q I B B B B B 16s H 128s 21x")
+_OURS = struct.Struct("=q q q q q q q q Q Q I I B B B B B B 16s H 128s")
 _BODY_AT: Final = PUBLIC_BYTES + _LEAD.size + _CHECKSUM.size
 PAGE_BYTES: Final = _BODY_AT + _OURS.size
 
 
 class PageError(Exception):
     """The page cannot be written; the message is one line for the operator."""
-
-
-class State(StrEnum):
-    """What the host's time is worth; in the order of ClockBound's status numbers."""
-
-    UNKNOWN = "unknown"
-    SYNCHRONIZED = "synchronized"
-    FREE_RUNNING = "free_running"
-    DISRUPTED = "disrupted"
-
-    @property
-    def number(self) -> int:
-        """ClockBound's status."""
-        return _STATES.index(self)
-
-
-_STATES: Final = tuple(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +64,35 @@ class Public:
     bound_ns: int
     drift_ppb: int
     state: State
+    marker: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Our part: at RAW `as_of_raw_ns`, |UTC − RAW − `utc_minus_raw_ns`| ≤ `bound_ns`.
+    """Our part: at RAW `as_of_raw_ns`, |UTC − RAW − `utc_minus_raw_ns`| ≤ `bound_ns`, and the rate of UTC − RAW was
+    within `rate_bound_ppt` of `rate_ppt`, has been within `drift_ppb` of 0 ever since, and changes by `wander_ppt_s` at
+    most in a second. `model/clock.py` says what follows for any other moment.
 
-    `void_after_raw_ns` ends it; `suspended_ns` is how long the host had been suspended when the evidence was taken;
-    `update` numbers the evidence; `sources` were heard, `agreeing` of them agree; `stratum` is this host's own.
+    `void_after_raw_ns` ends it; `published_raw_ns` is when it was written; `suspended_ns` is how long the host had been
+    suspended when the evidence was taken; `marker` is the virtual machine's (0: none is known); `update` numbers the
+    evidence; `sources` were heard, `agreeing` of them agree; `stratum` is this host's own; `why` is what was wrong when
+    the daemon last looked.
     """
 
     utc_minus_raw_ns: int
     as_of_raw_ns: int
     bound_ns: int
+    rate_ppt: int
+    rate_bound_ppt: int
     void_after_raw_ns: int
+    published_raw_ns: int
     suspended_ns: int
+    marker: int
     update: int
     drift_ppb: int
+    wander_ppt_s: int
     state: State
+    why: Why
     local_reference: bool
     sources: int
     agreeing: int
@@ -112,7 +109,15 @@ def boot_hash(boot_id: str) -> bytes:
 def pack_public(public: Public) -> bytes:
     """Bytes 16 to 79."""
     as_of, void_after = divmod(public.as_of_ns, 1_000_000_000), divmod(public.void_after_ns, 1_000_000_000)
-    return _PUBLIC.pack(*as_of, *void_after, public.bound_ns, 0, public.drift_ppb, public.state.number, 0)
+    return _PUBLIC.pack(
+        *as_of,
+        *void_after,
+        public.bound_ns,
+        public.marker,
+        public.drift_ppb,
+        public.state.number,
+        1 if public.marker else 0,
+    )
 
 
 def pack(page: Page) -> bytes:
@@ -128,11 +133,17 @@ def pack(page: Page) -> bytes:
         page.utc_minus_raw_ns,
         page.as_of_raw_ns,
         page.bound_ns,
+        page.rate_ppt,
+        page.rate_bound_ppt,
         page.void_after_raw_ns,
+        page.published_raw_ns,
         page.suspended_ns,
+        page.marker,
         page.update,
         page.drift_ppb,
+        page.wander_ppt_s,
         page.state.number,
+        WHYS.index(page.why),
         page.local_reference,
         min(page.sources, 255),
         min(page.agreeing, 255),
@@ -157,8 +168,17 @@ def unpack(data: bytes) -> Page | str:
         return "torn"
     if _LEAD.unpack(lead) != (OUR_MAGIC, OUR_VERSION, _OURS.size):
         return "version"
-    *evidence, state, local_reference, sources, agreeing, stratum, boot, length, name = _OURS.unpack(body)
-    verdict = (_STATES[state], bool(local_reference), sources, agreeing, stratum, boot, name[:length].decode())
+    *evidence, state, why, local_reference, sources, agreeing, stratum, boot, length, name = _OURS.unpack(body)
+    verdict = (
+        STATES[state],
+        WHYS[why],
+        bool(local_reference),
+        sources,
+        agreeing,
+        stratum,
+        boot,
+        name[:length].decode(),
+    )
     return Page(*(*evidence, *verdict))
 
 

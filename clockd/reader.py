@@ -6,8 +6,9 @@ if everything that the page rests on still holds; otherwise there is none, with 
     missing    no file             torn       half written, or the checksum is wrong
     foreign    no page of ours     unwritten  the daemon has not published yet
     version    a newer layout      boot       of another boot, or another simulated host
+    machine    the virtual machine was moved or restored since (where there is a VMClock)
     suspended  the host slept since; RAW stood still, so the page would be early
-    void       the last publication is 1000 s ago
+    void       the last publication is 1000 s ago, or a leap second has come
     unknown, disrupted             the daemon itself says that there is none
 
 A page is picked up by itself when it appears or is replaced, within 100 ms. While a writer is in the middle of an
@@ -21,8 +22,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from clockd.host import HostClock, suspended_ns
-from clockd.page import GENERATION_WORD, PAGE_BYTES, VALID_FOR_NS, State, boot_hash, unpack
-from model.clock import Interval, stamp_bound_ns, stamp_ns
+from clockd.machine import Machine, find_machine
+from clockd.page import GENERATION_WORD, PAGE_BYTES, boot_hash, unpack
+from clockd.states import State, Why
+from model.clock import Interval, Line, stamp
 
 __all__ = ["Reader", "Reading", "Stamp", "State"]
 
@@ -42,8 +45,9 @@ class Stamp(NamedTuple):
 class Reading:
     """What the page said when it was read.
 
-    At RAW `as_of_raw_ns`, UTC − RAW was within `bound_ns` of `utc_minus_raw_ns`. `reason` is empty when there is a
-    time, and one word for why not otherwise (the other fields then are what is known, and nothing to count on).
+    At RAW `as_of_raw_ns`, UTC − RAW was within `bound_ns` of `utc_minus_raw_ns`, and `page.Page` says more. `reason` is
+    empty when there is a time, and one word for why not otherwise (the other fields then are what is known, and nothing
+    to count on).
     """
 
     state: State
@@ -53,25 +57,29 @@ class Reading:
     utc_minus_raw_ns: int = 0
     as_of_raw_ns: int = 0
     bound_ns: int = 0
+    rate_ppt: int = 0
+    rate_bound_ppt: int = 0
     drift_ppb: int = 0
+    wander_ppt_s: int = 0
     void_after_raw_ns: int = 0
     published_raw_ns: int = 0
     sources: int = 0
     agreeing: int = 0
     stratum: int = 0
     local_reference: bool = False
+    why: Why = Why.NOTHING
 
     def stamp(self, raw_ns: int, uncertainty_ns: int = 0) -> Stamp | None:
         """The UTC of a moment on the RAW clock, known to ± `uncertainty_ns`; None when there is no safe time."""
         if self.reason or raw_ns > self.void_after_raw_ns:
             return None
-        bound_ns = stamp_bound_ns(self.as_of_raw_ns, self.bound_ns, self.drift_ppb, raw_ns, uncertainty_ns)
-        return Stamp(stamp_ns(self.utc_minus_raw_ns, raw_ns), bound_ns)
+        known = Line(self.as_of_raw_ns, self.utc_minus_raw_ns, self.bound_ns, self.rate_ppt, self.rate_bound_ppt)
+        return Stamp(*stamp(known, raw_ns, uncertainty_ns, self.drift_ppb, self.wander_ppt_s))
 
     def interval(self, raw_ns: int) -> Interval | None:
         """What UTC can have been at that moment; None when there is no safe time."""
-        stamp = self.stamp(raw_ns)
-        return stamp and Interval(stamp.utc_ns - stamp.bound_ns, stamp.utc_ns + stamp.bound_ns)
+        said = self.stamp(raw_ns)
+        return said and Interval(said.utc_ns - said.bound_ns, said.utc_ns + said.bound_ns)
 
 
 class Reader:
@@ -80,11 +88,14 @@ class Reader:
     Args:
         path: where `clockd run --page` writes; it need not exist yet.
         host: the clock of this host, the same as the daemon's.
+        machine: the virtual machine's marker; found by itself where there is one.
     """
 
-    def __init__(self, path: Path, host: HostClock) -> None:
+    def __init__(self, path: Path, host: HostClock, machine: Machine | None = None) -> None:
         self._path, self._host = path, host
         self._boot = boot_hash(host.boot_id)
+        self._machine = machine or find_machine()
+        self._marker = 0
         self._map: mmap.mmap | None = None
         self._generations: memoryview | None = None
         self._file = (0, 0)  # device and inode of what is mapped
@@ -106,6 +117,8 @@ class Reader:
             return reading
         if self._host.boottime_ns() - now_ns - self._suspended_ns > SUSPENDED_NS:
             return self._after_suspend(reading)
+        if self._machine is not None and self._machine.marker() != self._marker:
+            return _without_time(reading, "machine")
         return reading
 
     def now(self) -> Interval | None:
@@ -179,7 +192,7 @@ class Reader:
         if isinstance(page, str):
             self._reading = Reading(State.UNKNOWN, page)
             return
-        self._suspended_ns = page.suspended_ns
+        self._suspended_ns, self._marker = page.suspended_ns, page.marker
         reading = Reading(
             state=page.state,
             reason="",
@@ -188,17 +201,21 @@ class Reader:
             utc_minus_raw_ns=page.utc_minus_raw_ns,
             as_of_raw_ns=page.as_of_raw_ns,
             bound_ns=page.bound_ns,
+            rate_ppt=page.rate_ppt,
+            rate_bound_ppt=page.rate_bound_ppt,
             drift_ppb=page.drift_ppb,
+            wander_ppt_s=page.wander_ppt_s,
             void_after_raw_ns=page.void_after_raw_ns,
-            published_raw_ns=page.void_after_raw_ns - VALID_FOR_NS,
+            published_raw_ns=page.published_raw_ns,
             sources=page.sources,
             agreeing=page.agreeing,
             stratum=page.stratum,
             local_reference=page.local_reference,
+            why=page.why,
         )
         if page.boot != self._boot:
             reading = _without_time(reading, "boot")
-        elif page.state in {State.UNKNOWN, State.DISRUPTED}:
+        elif not page.state.has_time:
             reading = replace(reading, reason=str(page.state))
         self._reading = reading
 

@@ -20,13 +20,14 @@ lies in the hull of all points that do. (It need not lie in the largest overlap:
 
 Sources: RFC 5905 §8 and §11.2.1; K. Marzullo, S. Owicki, *Maintaining the Time in a Distributed System*, 1983. The
 functions of plain integers are written without branches, so that a solver reads them as they are.
-Next: `clockd/tracking.py` carries intervals from update to update, `clockd/reader.py` makes stamps of them.
+Next: `track.py` (what is possible after many exchanges), `clockd/reader.py` (stamps).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 PPB = 1_000_000_000  # parts per billion in one
+PPT = 1_000_000_000_000  # parts per trillion in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ class Interval:
 
     earliest_ns: int
     latest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is known at RAW `as_of_raw_ns`: UTC − RAW is within `bound_ns` of `offset_ns`, its rate of change within
+    `rate_bound_ppt` of `rate_ppt`."""
+
+    as_of_raw_ns: int
+    offset_ns: int
+    bound_ns: int
+    rate_ppt: int
+    rate_bound_ppt: int
 
 
 def growth_ns(elapsed_ns: int, drift_ppb: int) -> int:
@@ -52,21 +65,20 @@ def latest_offset_ns(server_received_ns: int, sent_raw_ns: int, distance_ns: int
     return server_received_ns - sent_raw_ns + distance_ns + growth
 
 
-def stamp_ns(utc_minus_raw_ns: int, received_raw_ns: int) -> int:
-    """The moment `received_raw_ns` in UTC, as well as this host knows it."""
-    return utc_minus_raw_ns + received_raw_ns
+def extrapolated_ns(elapsed_ns: int, rate_ppt: int) -> int:
+    """How far a rate leads in a while, before or after; rounded down by less than one."""
+    return rate_ppt * elapsed_ns // PPT
 
 
-def stamp_bound_ns(as_of_raw_ns: int, bound_ns: int, drift_ppb: int, received_raw_ns: int, uncertainty_ns: int) -> int:
-    """How far the stamp can be from true time.
+def rate_growth_ns(elapsed_ns: int, rate_bound_ppt: int, wander_ppt_s: int) -> int:
+    """How far UTC − RAW can have left a straight line over `elapsed_ns`, either way in time; rounded up, and one more
+    for the rounding of the line itself.
 
-    Args:
-        as_of_raw_ns: the reading at which UTC − RAW was within `bound_ns` of the published value.
-        received_raw_ns: the stamped moment, before or after `as_of_raw_ns`.
-        uncertainty_ns: that moment is known to ± this only; counts itself, and as time to drift in.
+    The rate was off by `rate_bound_ppt` at most at the beginning, and by `wander_ppt_s` more for every second since.
     """
-    elapsed_ns = abs(received_raw_ns - as_of_raw_ns) + uncertainty_ns
-    return bound_ns + growth_ns(elapsed_ns, drift_ppb) + uncertainty_ns
+    by_rate = 2 * PPB * rate_bound_ppt * abs(elapsed_ns)
+    by_wander = wander_ppt_s * elapsed_ns * elapsed_ns
+    return 1 - (-(by_rate + by_wander) // (2 * PPB * PPT))
 
 
 def interval(earliest_ns: int, latest_ns: int) -> Interval | None:
@@ -98,6 +110,28 @@ def exchange_offset(
         earliest_offset_ns(server_sent_ns, received_raw_ns, distance_ns, growth),
         latest_offset_ns(server_received_ns, sent_raw_ns, distance_ns, growth),
     )
+
+
+def line(as_of_raw_ns: int, offset: Interval, slowest_ppt: int, fastest_ppt: int) -> Line:
+    """The middle of all that is possible and how far from it the truth can be, rounded up."""
+    offset_ns, bound_ns = centre(offset)
+    rate_ppt, rate_bound_ppt = centre(Interval(slowest_ppt, fastest_ppt))
+    return Line(as_of_raw_ns, offset_ns, bound_ns, rate_ppt, rate_bound_ppt)
+
+
+def stamp(known: Line, raw_ns: int, uncertainty_ns: int, drift_ppb: int, wander_ppt_s: int) -> tuple[int, int]:
+    """A moment in UTC, and how far from it true time can be. Both ways of counting hold; the better one is taken.
+
+    Args:
+        raw_ns: the stamped moment, before or after `as_of_raw_ns`.
+        uncertainty_ns: that moment is known to ± this only; counts itself, and as time to drift in.
+    """
+    elapsed_ns = raw_ns - known.as_of_raw_ns
+    by_rate_ns = rate_growth_ns(elapsed_ns, known.rate_bound_ppt, wander_ppt_s)
+    by_drift_ns = growth_ns(elapsed_ns, drift_ppb)
+    offset_ns = known.offset_ns + (by_rate_ns < by_drift_ns) * extrapolated_ns(elapsed_ns, known.rate_ppt)
+    moment_ns = uncertainty_ns + growth_ns(uncertainty_ns, drift_ppb)
+    return raw_ns + offset_ns, known.bound_ns + min(by_rate_ns, by_drift_ns) + moment_ns
 
 
 def widen(known: Interval, by_ns: int) -> Interval:

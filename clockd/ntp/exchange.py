@@ -16,6 +16,7 @@ ROOT_DISTANCE_NS: Final = 16_000_000_000  # NTP's MAXDISP: a server this far fro
 STRATA: Final = 16
 ROUNDING_NS: Final = 2  # server and we each round a timestamp down, by less than a nanosecond
 VERSIONS: Final = (3, 4)
+LOCAL_CLOCK: Final = 0x7F7F  # 127.127.x.y: chrony's 7F7F0101 (`local`) and 7F7F01FF, ntpd's undisciplined clock
 
 Address = tuple[str, int]
 
@@ -31,11 +32,17 @@ class Reason(StrEnum):
     KISS_DENY = "kiss_deny"  # stop asking
     KISS_RATE = "kiss_rate"  # ask less often
     KISS_OTHER = "kiss_other"
+    LOCAL_REFERENCE = "local_reference"  # it has no source but its own clock, whatever it claims
     LEAP = "leap"
     STRATUM = "stratum"
     ZERO_TIMESTAMP = "zero_timestamp"
     ROOT_DISTANCE = "root_distance"
     TURNAROUND = "turnaround"
+    DISRUPTED = "disrupted"  # a ClockBound segment's own word
+    TIMESCALE = "timescale"  # PTP: TAI without a valid offset to UTC
+    ACCURACY = "accuracy"  # PTP: the grandmaster's is unknown, and nobody states one
+    GRANDMASTER = "grandmaster"  # PTP: it has just changed
+    STALE = "stale"  # PTP: no Sync lately
 
 
 KISSES: Final = {b"DENY": Reason.KISS_DENY, b"RSTR": Reason.KISS_DENY, b"RATE": Reason.KISS_RATE}
@@ -69,6 +76,7 @@ class Exchange:
     distance_ns: int
     stratum: int
     reference_id: int
+    leap: int = 0
 
     def offset(self, reading_raw_ns: int, drift_ppb: int) -> Interval | None:
         """UTC − RAW at a reading of RAW ≥ t4, by this exchange; None when it contradicts itself."""
@@ -91,7 +99,14 @@ class Rejected:
 
 
 def judge(
-    asked: Asked, data: bytes, sender: Address, *, received_raw_ns: int, pivot_ns: int, drift_ppb: int
+    asked: Asked,
+    data: bytes,
+    sender: Address,
+    *,
+    received_raw_ns: int,
+    pivot_ns: int,
+    drift_ppb: int,
+    trusts_local: bool = False,
 ) -> Exchange | Rejected:
     """Accept a reply or say why not.
 
@@ -99,6 +114,7 @@ def judge(
         received_raw_ns: t4, the RAW clock when the reply had certainly arrived.
         pivot_ns: roughly now, to tell NTP's eras apart.
         drift_ppb: how much this host's oscillator may be off.
+        trusts_local: whether a server without any source (chrony's `local`, ntpd's local clock) counts.
     """
     if sender != asked.address:
         return Rejected(Reason.ADDRESS)
@@ -113,6 +129,7 @@ def judge(
         (reply.origin != asked.transmit, Reason.ORIGIN),
         (reply.stratum == 0 and (kiss is not Reason.KISS_OTHER or reply.leap != UNSYNCHRONIZED), kiss),
         (reply.leap == UNSYNCHRONIZED, Reason.LEAP),
+        (reply.reference_id >> 16 == LOCAL_CLOCK and not trusts_local, Reason.LOCAL_REFERENCE),
         (not 0 < reply.stratum < STRATA, Reason.STRATUM),
         (reply.receive == 0 or reply.transmit == 0, Reason.ZERO_TIMESTAMP),
         (distance_ns >= ROOT_DISTANCE_NS, Reason.ROOT_DISTANCE),
@@ -129,6 +146,7 @@ def judge(
         distance_ns=distance_ns,
         stratum=reply.stratum,
         reference_id=reply.reference_id,
+        leap=reply.leap,
     )
     backwards = exchange.server_sent_ns < exchange.server_received_ns
     if backwards or exchange.offset(received_raw_ns, drift_ppb) is None:

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from clockd.command import Verdict, app, judge_health, main, parse_server
+from clockd.command import app, main
 from clockd.host import RealClock
+from clockd.keeper import Keeper
 from clockd.ntp.client import Server
+from clockd.options import Chronyd, parse_chrony, parse_server
 from clockd.page import VALID_FOR_NS, State, Writer
 from clockd.reader import Reading
+from clockd.report import Verdict, describe_sources, judge_health, people_time, plot, sources_path
 from tests.clockd.test_reader import PUBLIC, page_of
+from tests.clockd.test_tracking import OSCILLATOR, exchange_at
 
 SECOND = 1_000_000_000
 
@@ -45,6 +49,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ("run", "--local-reference", "--host-clock", "sundial"),
         ("run", "--local-reference", "--host", "x" * 129),
         ("run", "--local-reference", "--page", "/proc/page"),
+        ("run", "--server", "a", "--max-poll-seconds", "8"),
+        ("run", "--server", "a", "--chrony", "/run/chrony.sock", "--local-reference"),
+        ("run", *(f"--server=s{n}" for n in range(10))),
+        ("run", "--clockbound", "/tmp/p", "--page", "/tmp/p"),
+        ("run", "--ptp", "/run/ptp4l", "--ptp-clock", "/dev/none"),
+        ("run", "--config", "/nowhere.toml"),
+        ("sources", "--page", "/nowhere/page"),
         ("serve",),
         ("serve", "--listen", "127.0.0.1:1"),
         ("serve", "--listen", "192.0.2.1:9999", "--local-reference"),
@@ -60,7 +71,7 @@ def test_wrong_configuration_is_one_line_and_status_2(
     assert lines[0].startswith("clockd: ")
 
 
-@pytest.mark.parametrize("command", ["run", "serve", "status", "check"])
+@pytest.mark.parametrize("command", ["run", "serve", "status", "sources", "check"])
 def test_every_command_has_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,3 +138,64 @@ def test_health_by_state_age_and_reference() -> None:
 def test_a_server_is_named_as_usual(text: str, server: Server) -> None:
     assert parse_server(text) == server
     assert parse_server(str(server)) == server
+
+
+def test_a_file_gives_what_flags_and_environment_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "clockd.toml"
+    for text, message in (
+        ("poll_seconds = 5\nservers = 3", "unknown key servers"),
+        ("= 3", "Invalid statement"),
+        ('server = ["a"]\npoll_seconds = 5', "--poll-seconds 5 is under 16"),
+        ('server = ["a", "a:123"]', "named twice"),
+        ('server = ["a"]\nmax_drift_ppb = "x"', "max-drift-ppb"),
+    ):
+        file.write_text(text)
+        assert call(monkeypatch, "run", "--config", str(file)) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert message in line
+    file.write_text('server = ["a"]\npoll_seconds = 5')
+    monkeypatch.setenv("CLOCKD_POLL_SECONDS", "6")
+    assert call(monkeypatch, "run", "--config", str(file)) == 2
+    assert "--poll-seconds 6 " in capsys.readouterr().err
+    assert call(monkeypatch, "run", "--config", str(file), "--poll-seconds", "7") == 2
+    assert "--poll-seconds 7 " in capsys.readouterr().err
+
+
+def test_sources_are_shown_with_their_verdicts(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(verdict: str) -> None:
+        keeper = Keeper(["a:123", "b:123"], OSCILLATOR, (16, 64), 0, 0)
+        keeper.take("a:123", exchange_at(0, 0))
+        keeper.believe(0)
+        keeper.sources["b:123"].verdict = verdict
+        sources_path(page).write_text(json.dumps(describe_sources(keeper.sources.values(), 0, 10**9)))
+
+    say("silent")
+    assert call(monkeypatch, "sources", "--page", str(page), "--json") == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["verdict"], first["half_width_ns"], second["verdict"]) == ("agrees", "1000", "silent")
+    assert call(monkeypatch, "status", "--page", str(page)) == 0
+    out = capsys.readouterr().out
+    assert "a:123" in out
+    assert "exchanges 1 µs" in out
+    assert "1 µs" in out
+
+
+def test_numbers_for_people() -> None:
+    assert [people_time(n) for n in (None, 5, -1500, 2_500_000, 10**9, 7200 * 10**9)] == [
+        "–",
+        "5 ns",
+        "-1.5 µs",
+        "2.5 ms",
+        "1 s",
+        "7200 s",
+    ]
+    assert plot([0, 50, None, 100]) == "▁▄·█"
+
+
+def test_a_chronyd_is_a_socket_or_a_port() -> None:
+    assert parse_chrony("/run/chrony/chronyd.sock") == Chronyd(Path("/run/chrony/chronyd.sock"))
+    assert parse_chrony("127.0.0.1") == Chronyd(("127.0.0.1", 323))

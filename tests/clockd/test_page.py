@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clockd.page import PAGE_BYTES, VALID_FOR_NS, Page, PageError, Public, State, Writer, boot_hash, unpack
+from clockd.states import Why
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 PUBLIC = Public(5_000_000_007, 1_005_000_000_007, 1234, 50_000, State.SYNCHRONIZED)
@@ -19,11 +20,17 @@ PAGE = Page(
     utc_minus_raw_ns=10**18,
     as_of_raw_ns=10**12,
     bound_ns=999,
+    rate_ppt=-20_000_000,
+    rate_bound_ppt=5000,
     void_after_raw_ns=10**12 + VALID_FOR_NS,
+    published_raw_ns=10**12,
     suspended_ns=0,
+    marker=2**64 - 1,
     update=7,
     drift_ppb=50_000,
+    wander_ppt_s=10_000,
     state=State.SYNCHRONIZED,
+    why=Why.SILENT,
     local_reference=False,
     sources=3,
     agreeing=2,

@@ -11,6 +11,7 @@ import pytest
 from clockd.host import RealClock
 from clockd.page import VALID_FOR_NS, Page, Public, State, Writer, boot_hash, unpack
 from clockd.reader import Reader, Reading, Stamp
+from clockd.states import Why
 from tests.clockd.test_host_clock import MILLISECOND, SECOND, Steered
 
 PUBLIC = Public(1, 2, 3, 4, State.SYNCHRONIZED)
@@ -23,11 +24,17 @@ def page_of(host: Steered | RealClock) -> Page:
         utc_minus_raw_ns=host.realtime_ns() - raw_ns,
         as_of_raw_ns=raw_ns,
         bound_ns=1000,
+        rate_ppt=0,
+        rate_bound_ppt=1_000_000,
         void_after_raw_ns=raw_ns + VALID_FOR_NS,
+        published_raw_ns=raw_ns,
         suspended_ns=host.boottime_ns() - host.monotonic_ns(),
+        marker=0,
         update=3,
         drift_ppb=50_000,
+        wander_ppt_s=10_000,
         state=State.SYNCHRONIZED,
+        why=Why.NOTHING,
         local_reference=False,
         sources=3,
         agreeing=3,
@@ -60,14 +67,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.writer.close()
 
 
-def test_a_stamp_grows_with_the_drift_from_the_update(desk: Desk) -> None:
+def test_a_stamp_grows_with_what_the_rate_can_be_and_never_by_more_than_the_drift(desk: Desk) -> None:
     reading = desk.publish()
     as_of = desk.page.as_of_raw_ns
     assert reading.reason == ""
     assert (reading.host, reading.update, reading.state) == ("beijing-1", 3, State.SYNCHRONIZED)
     assert reading.stamp(as_of) == Stamp(as_of + desk.page.utc_minus_raw_ns, 1000)
-    assert reading.stamp(as_of + SECOND) == Stamp(as_of + SECOND + desk.page.utc_minus_raw_ns, 51_000)
-    assert reading.stamp(as_of - SECOND, 7) == Stamp(as_of - SECOND + desk.page.utc_minus_raw_ns, 51_000 + 7 + 1)
+    assert reading.stamp(as_of + SECOND) == Stamp(as_of + SECOND + desk.page.utc_minus_raw_ns, 1000 + 1000 + 5 + 1)
+    assert reading.stamp(as_of - SECOND, 7) == Stamp(as_of - SECOND + desk.page.utc_minus_raw_ns, 2006 + 7 + 1)
+    unsure = desk.publish(rate_ppt=20_000_000, rate_bound_ppt=60_000_000)
+    assert unsure.stamp(as_of + SECOND) == Stamp(as_of + SECOND + desk.page.utc_minus_raw_ns, 51_000)
+    fast = desk.publish(rate_ppt=20_000_000, rate_bound_ppt=0)
+    assert fast.stamp(as_of + SECOND) == Stamp(as_of + SECOND + desk.page.utc_minus_raw_ns + 20_000, 1006)
 
 
 def test_now_is_an_interval_around_the_truth(desk: Desk) -> None:

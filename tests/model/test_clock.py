@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from model.clock import (
     PPB,
+    PPT,
     Interval,
     centre,
     contains,
     exchange_offset,
-    grow,
     growth_ns,
     hull,
     intersect,
     interval,
-    stamp_bound_ns,
-    stamp_ns,
+    line,
+    stamp,
     tolerated_liars,
     widen,
 )
@@ -130,28 +130,35 @@ def test_an_intersection_contains_what_both_contain(one: Interval, other: Interv
     assert (both is not None and contains(both, point)) == (contains(one, point) and contains(other, point))
 
 
-@given(st.integers(), st.integers(), durations, drifts)
-def test_centre_and_stamp_lose_nothing(a: int, b: int, elapsed_ns: int, drift_ppb: int) -> None:
+@given(st.integers(), st.integers())
+def test_a_centre_loses_nothing(a: int, b: int) -> None:
     known = Interval(min(a, b), max(a, b))
     middle_ns, bound_ns = centre(known)
-    raw_ns = 10**12
-    stamp, bound = stamp_ns(middle_ns, raw_ns), stamp_bound_ns(raw_ns - elapsed_ns, bound_ns, drift_ppb, raw_ns, 0)
-    grown = grow(known, elapsed_ns, drift_ppb)
-    assert stamp - bound <= grown.earliest_ns + raw_ns
-    assert grown.latest_ns + raw_ns <= stamp + bound
+    assert middle_ns - bound_ns <= known.earliest_ns
+    assert known.latest_ns <= middle_ns + bound_ns
     assert 2 * bound_ns <= known.latest_ns - known.earliest_ns + 1
 
 
-@given(drifts, durations, durations, st.integers(-1, 1), st.integers(-1, 1))
-def test_a_stamp_is_true_before_and_after_the_page_and_for_a_moment_not_quite_known(
-    drift_ppb: int, elapsed_ns: int, uncertainty_ns: int, way: int, side: int
+rates = st.integers(-50_000_000, 50_000_000)
+
+
+@given(rates, rates, durations, durations, st.integers(0, 10**6), st.integers(-1, 1), st.integers(-1, 1), st.data())
+def test_a_stamp_is_true_before_and_after_the_line_and_for_a_moment_not_quite_known(
+    a: int, b: int, elapsed_ns: int, uncertainty_ns: int, wander_ppt_s: int, way: int, side: int, data: st.DataObject
 ) -> None:
-    as_of, offset, bound = 10**15, 10**18, 50
-    received = as_of + way * elapsed_ns
-    really = received + side * uncertainty_ns
-    true_utc = Fraction(offset + bound + really) + Fraction(abs(really - as_of) * drift_ppb, PPB)
-    error = true_utc - stamp_ns(offset, received)
-    assert error <= stamp_bound_ns(as_of, bound, drift_ppb, received, uncertainty_ns)
+    drift_ppb, as_of, known = 50_000, 10**15, Interval(10**18 - 50, 10**18 + 51)
+    said = line(as_of, known, min(a, b), max(a, b))
+    elapsed = way * elapsed_ns
+    received = as_of + elapsed
+    utc_ns, bound_ns = stamp(said, received, uncertainty_ns, drift_ppb, wander_ppt_s)
+    rate = Fraction(data.draw(st.sampled_from([a, b, (a + b) // 2])), PPT)
+    bend = Fraction(side * wander_ppt_s * elapsed * elapsed, 2 * PPT * PPB)
+    drift = Fraction(drift_ppb * abs(elapsed), PPB)
+    moved = max(-drift, min(drift, rate * elapsed + bend))
+    off = Fraction(uncertainty_ns) * side * (1 + Fraction(drift_ppb, PPB))
+    for end in (known.earliest_ns, known.latest_ns):
+        assert abs(received + off + end + moved - utc_ns) <= bound_ns
+    assert bound_ns <= 52 + drift + 2 + uncertainty_ns + Fraction(uncertainty_ns * drift_ppb, PPB)
 
 
 def test_nothing_lies_between_ends_in_the_wrong_order() -> None:

@@ -65,6 +65,8 @@ def test_a_good_reply_is_an_exchange_that_contains_the_truth() -> None:
         (replace(KISS, origin=bytes(8), reference_id=int.from_bytes(b"DENY", "big")), Reason.ORIGIN),
         (replace(KISS, reference_id=0), Reason.LEAP),
         (replace(GOOD, leap=3), Reason.LEAP),
+        (replace(GOOD, reference_id=0x7F7F0101), Reason.LOCAL_REFERENCE),
+        (replace(GOOD, reference_id=0x7F7F01FF), Reason.LOCAL_REFERENCE),
         (replace(GOOD, stratum=16), Reason.STRATUM),
         (replace(GOOD, stratum=255), Reason.STRATUM),
         (replace(GOOD, receive=0), Reason.ZERO_TIMESTAMP),
