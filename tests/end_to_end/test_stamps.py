@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import pytest
 
 from clockd.host import open_host_clock
-from clockd.reader import Reader, Reading
-from model.clock import stamp_bound_ns, stamp_ns
+from clockd.reader import Reader, Reading, Stamp
 from service.world.world import World
 from tests.worlds import MILLISECOND, Outing
 
@@ -76,7 +75,7 @@ class Pages:
     def clock_error_ns(self, reading: Reading, raw_ns: int) -> int:
         """How far the clock itself was off at a moment, by the nearest comparison with true time."""
         _, true_ns = min(self.true_minus_raw_ns, key=lambda pair: abs(pair[0] - raw_ns))
-        return stamp_ns(reading.utc_minus_raw_ns, raw_ns) - (true_ns + raw_ns)
+        return told(reading, raw_ns).utc_ns - (true_ns + raw_ns)
 
 
 class Buyers:
@@ -160,6 +159,13 @@ def test_stamps_are_true_through_a_burst_and_a_stopped_gateway(
     judge(sale, region, pages, "handed over", handed_over)
 
 
+def told(reading: Reading, raw_ns: int) -> Stamp:
+    """What a page said of a moment, without what stamping costs."""
+    stamp = reading.stamp(raw_ns)
+    assert stamp is not None
+    return stamp
+
+
 def wait_for_entries(sale: Outing) -> None:
     """Until entries are certainly taken: pacing by the sale's own schedule."""
     time.sleep(max(0, sale.terms.entries_from_ns + sale.terms.skew_bound_ns - time.time_ns()) / 1e9)
@@ -173,7 +179,8 @@ def judge(sale: Outing, region: str, pages: Pages, what: str, sent: list[Sent]) 
         stamped_ns, bound_ns = int(each.answer["stamp_ns"]), int(each.answer["bound_ns"])
         reading = pages.readings[int(entries[each.answer["id"]]["clock"].rpartition("/")[2])]
         raw_ns = stamped_ns - reading.utc_minus_raw_ns
-        own_ns = stamp_bound_ns(reading.as_of_raw_ns, reading.bound_ns, reading.drift_ppb, raw_ns, 0)
+        raw_ns -= told(reading, raw_ns).utc_ns - stamped_ns
+        own_ns = told(reading, raw_ns).bound_ns
         error_ns = each.beyond_ns(stamped_ns)
         assert error_ns <= bound_ns, (what, each, reading)
         assert bound_ns >= own_ns
