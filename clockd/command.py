@@ -126,7 +126,11 @@ def run_command(
     ] = 16_000_000,
     trust_local_servers: Annotated[
         bool,
-        typer.Option("--trust-local-servers", help="Take servers that have no source but their own clock, too."),
+        typer.Option("--trust-local-servers", help="Take a chronyd that has no source but its own clock, too."),
+    ] = False,
+    refuse_local_servers: Annotated[
+        bool,
+        typer.Option("--refuse-local-servers", help="Refuse NTP servers that have no source but their own clock."),
     ] = False,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     local_reference: LocalReferenceFlag = False,
@@ -139,10 +143,12 @@ def run_command(
     """
     name = host or socket.gethostname()
     receive_times = ReceiveTimes(host_clock)
-    local = trust_local_servers
     asks: list[Asks] = [
-        *(Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=local) for each in server or ()),
-        *(Chrony(each.where, host_clock, trusts_local=local) for each in chrony or ()),
+        *(
+            Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=not refuse_local_servers)
+            for each in server or ()
+        ),
+        *(Chrony(each.where, host_clock, trusts_local=trust_local_servers) for each in chrony or ()),
     ]
     for segment in clockbound or ():
         refuse_if(segment.resolve() == page.resolve(), "--clockbound: that is our own page; it cannot vouch for itself")

@@ -26,7 +26,7 @@ def test_clockd_tracks_a_real_chronyd(
     spawn(chronyd, "-x", "-d", "-U", "-u", getpass.getuser(), "-f", str(configuration))
     until(lambda: answers(f"127.0.0.1:{number}"))
     page, host = tmp_path / "page", RealClock()
-    clockd("run", "--server", f"127.0.0.1:{number}", *FAST, "--trust-local-servers", "--page", str(page))
+    clockd("run", "--server", f"127.0.0.1:{number}", *FAST, "--page", str(page))
     reader = Reader(page, host)
     until(lambda: reader.read().update >= 4)
     assert_true(reader.read(), host)

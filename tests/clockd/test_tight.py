@@ -115,7 +115,7 @@ def test_our_bound_is_no_wider_than_chronys(
     page, host = tmp_path / "page", RealClock()
     flags = [flag for at in servers for flag in ("--server", f"127.0.0.1:{at}")]
     polls = ("--poll-seconds", str(POLL), "--max-poll-seconds", str(POLL), "--allow-fast-polling")
-    clockd("run", *flags, *polls, "--trust-local-servers", "--page", str(page))
+    clockd("run", *flags, *polls, "--page", str(page))
     reader = Reader(page, host)
     until(lambda: reader.read().update >= 30)
     until(lambda: asyncio.run(tracking(command)) is not None)
