@@ -19,7 +19,7 @@ TYPE_PREFIX: Final = "urn:firstcome:problem:"
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A whole answer. `close` ends the connection after it."""
 
@@ -31,15 +31,12 @@ class Answer:
 
     def bytes(self, close: bool) -> bytes:
         """The answer as HTTP/1.1."""
-        lines = [
-            f"HTTP/1.1 {self.status} {_REASONS[self.status]}",
-            f"content-type: {self.content_type}",
-            f"content-length: {len(self.body)}",
-            *(f"{name}: {value}" for name, value in self.headers),
-        ]
-        if close or self.close:
-            lines.append("connection: close")
-        return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + self.body
+        headers = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        end = "connection: close\r\n\r\n" if close or self.close else "\r\n"
+        return (
+            f"HTTP/1.1 {self.status} {_REASONS[self.status]}\r\ncontent-type: {self.content_type}\r\n"
+            f"content-length: {len(self.body)}\r\n{headers}{end}"
+        ).encode("latin-1") + self.body
 
 
 def problem(

@@ -22,22 +22,16 @@ from model.terms import Terms
 from model.wire import parse_log_line
 from service.gateway import events, openapi, problems
 from service.gateway.answers import Answer, encode
+from service.gateway.bodies import field_and_rule
 from service.gateway.book import Book, Sale
 from service.gateway.handover import EXTENSION, Arrival
 from service.gateway.publishing import ANSWER_TIMEOUT_SECONDS, ArbiterDoor
-from service.gateway.purchase import (
-    MAX_BODY_BYTES,
-    Call,
-    Purchases,
-    decided,
-    field_and_rule,
-    pending,
-    preferred_wait,
-    wait_applied,
-)
+from service.gateway.purchase import Call, Purchases
+from service.gateway.request import MAX_BODY_BYTES, Head
 from service.gateway.stamping import Stamper
 from service.gateway.times import in_zone, utc
 from service.gateway.tokens import SCOPES, Tokens
+from service.gateway.told import decided, pending, preferred_wait, wait_applied
 from service.store import keys
 from service.store.opening import Store
 from service.store.streams import read_range
@@ -173,18 +167,18 @@ class Api:
         now = self._stamper.now()
         return "open" if now is not None and now.utc_ns >= terms.opens_ns else "scheduled"
 
-    async def purchase(self, request: Request, sale: str) -> Answer:
+    async def purchase(self, request: Request, sale: str, is_batch: bool = False) -> Answer:
         arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
-        body = await _read_body(request, MAX_BODY_BYTES)
+        authorization = request.headers.get("authorization", "").encode("latin-1")
+        head = Head(sale, authorization, _prefer(request), is_batch)
+        body = await _read_body(request, head.longest_body_bytes)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()
         if "upgrade" in request.headers and "upgrade" in request.headers.get("connection", "").lower():
             return problems.bad_request("Purchases take no upgrade.")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         call = Call(
-            sale,
-            request.headers.get("authorization", "").encode("latin-1"),
-            _prefer(request),
+            head,
             body,
             None if arrival is None else arrival.received,
             lambda answer: None if answered.done() else answered.set_result(answer),
@@ -300,6 +294,19 @@ def make_app(api: Api, version: str) -> FastAPI:
     ) -> Response:
         """Enter a sale for a buyer. A buyer has one entry: a repeated call finds it."""
         return response(await api.purchase(request, sale))
+
+    @app.post(
+        "/v1/sales/{sale}/purchases:batch",
+        responses=openapi.BATCH,
+        openapi_extra=openapi.body(openapi.BATCH_BODY),
+    )
+    async def purchase_batch(request: Request, sale: str) -> Response:
+        """Enter a sale for up to 1 000 buyers at once. Every entry has its own outcome, in its place.
+
+        All entries have one stamp, the arrival of the batch's last byte: whoever waits for a batch to fill up waits
+        at the cost of those who are in it already, and among themselves only the lottery decides.
+        """
+        return response(await api.purchase(request, sale, is_batch=True))
 
     @app.get("/v1/sales/{sale}/purchases/{purchase}", responses=openapi.STATUS)
     async def show_a_purchase(

@@ -19,7 +19,8 @@ from uvicorn.server import ServerState
 from clockd.host import ReceivedAt
 from service.gateway import problems
 from service.gateway.answers import Answer
-from service.gateway.intake import MAX_HEAD_BYTES, SLOWEST_REQUEST_SECONDS
+from service.gateway.intake import SLOWEST_REQUEST_SECONDS
+from service.gateway.request import MAX_HEAD_BYTES
 from service.gateway.stamping import Stamper
 from service.gateway.transport import TimedTransport
 

@@ -1,8 +1,7 @@
 """The public port: reads requests with the kernel's receive time, answers purchases, hands everything else over.
 
-One connection, one request at a time. The time of a request is the receive time of its last byte, so a request has
-one only when it is complete and nothing follows it: pipelined requests are refused, since the kernel tells the time
-of the last byte read only. A request may come in pieces; it may not be chunked, carry two lengths, or dawdle.
+One connection, one request at a time: pipelined requests are refused, since the kernel tells the time of the last
+byte read only. What a request is, and which heads are known already: `request.py`. What a purchase is: `purchase.py`.
 
 A connection whose first unanswered request is anything but a purchase is handed over, with the bytes read so far, to
 uvicorn's own protocol (`handover.py`), and stays there. One that is refused is closed only after its last bytes have
@@ -10,25 +9,25 @@ been read, so that the refusal is not lost to a reset.
 """
 
 import asyncio
-import re
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
-import httptools
 import structlog
 
-from clockd.host import RECEIVE_ANCILLARY_BYTES, SO_TIMESTAMPNS, ReceivedAt, receive_time_ns
+from clockd.host import RECEIVE_ANCILLARY_BYTES, SO_TIMESTAMPNS, receive_time_ns
 from service.gateway import problems
 from service.gateway.answers import Answer
-from service.gateway.purchase import MAX_BODY_BYTES, Call, Purchases
+from service.gateway.purchase import Call, Purchases
+from service.gateway.request import Head, IncomingRequest, KnownHeads
 from service.gateway.stamping import Stamper
 
 _log = structlog.get_logger()
 
-MAX_HEAD_BYTES: Final = 16_384
 READ_BYTES: Final = 65_536
 SLOWEST_REQUEST_SECONDS: Final = 10.0
+SLOWEST_READER_SECONDS: Final = 10.0
+"""For an answer that did not fit into the connection at once: those of batches are long."""
 LINGER_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 75.0
 SWEEP_SECONDS: Final = 1.0
@@ -37,8 +36,7 @@ ACCEPTED_AT_ONCE: Final = 128
 ACCEPT_PAUSE_SECONDS: Final = 0.1
 """After a failure, such as too many open files, which the next turn of the loop would only meet again."""
 
-_PURCHASE_PATH: Final = re.compile(rb"/v1/sales/([A-Za-z0-9._~-]{1,128})/purchases")
-
+Ancillary: TypeAlias = list[tuple[int, int, bytes]]
 HandOver = Callable[[socket.socket, bytes], None]
 
 
@@ -47,109 +45,48 @@ class Connection:
 
     __slots__ = (
         "_answering",
-        "_authorization",
-        "_body",
         "_call",
-        "_chunked",
-        "_complete",
         "_half_closed",
-        "_hand_over",
-        "_head_bytes",
         "_intake",
-        "_length",
+        "_keeps",
+        "_late_refusal",
         "_lingering",
-        "_parser",
-        "_prefer",
-        "_refusal",
-        "_sale",
+        "_request",
         "_socket",
-        "_stay",
-        "_url",
-        "_whole",
+        "_unsent",
         "busy_since",
     )
 
     def __init__(self, connected: socket.socket, intake: "Intake") -> None:
         self._socket = connected
         self._intake = intake
+        self._request: IncomingRequest | None = None
+        """What has come of a request that did not come whole under a known head."""
         self._call: Call | None = None
-        self._answering = self._half_closed = self._lingering = False
+        self._unsent: memoryview | None = None
+        """Of an answer that the peer has not taken yet."""
+        self._late_refusal: Answer | None = None
+        """Of bytes that came before the answer to the request."""
+        self._answering = self._half_closed = self._lingering = self._keeps = False
         self.busy_since = intake.time()
         """When the request, or the wait for one, began, by the loop's clock."""
-        self._begin()
-
-    def _begin(self) -> None:
-        """Ready for the next request."""
-        self._parser = httptools.HttpRequestParser(self)
-        self._url = self._authorization = self._prefer = self._body = b""
-        self._whole = b""
-        self._length: bytes | None = None
-        self._sale: str | None = None
-        self._refusal: Answer | None = None
-        self._chunked = self._complete = self._hand_over = self._stay = False
-        self._head_bytes = 0
 
     def sweep(self, now: float) -> None:
-        """End what has lasted too long: silence, a request that dawdles, a peer that does not hang up."""
+        """End what has lasted too long: silence, a request that dawdles, a peer that does not read or hang up."""
         waited = now - self.busy_since
-        if self._answering:
+        if self._unsent is not None:
+            if waited > SLOWEST_READER_SECONDS:
+                self.close()
+        elif self._answering:
             return
-        if self._lingering:
+        elif self._lingering:
             if waited > LINGER_SECONDS:
                 self.close()
-        elif not self._whole:
+        elif self._request is None:
             if waited > IDLE_SECONDS:
                 self.close()
         elif waited > SLOWEST_REQUEST_SECONDS:
             self._answer(problems.request_timeout())
-
-    # What the parser calls.
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        name = name.lower()
-        if name == b"authorization":
-            self._authorization = value
-        elif name == b"content-length":
-            if self._length is not None and self._length != value:
-                self._refusal = problems.bad_request("Send one Content-Length.")
-            self._length = value
-        elif name == b"prefer":
-            self._prefer = self._prefer + b"," + value if self._prefer else value
-        elif name == b"transfer-encoding":
-            self._chunked = True
-        elif name == b"expect" and value.lower() == b"100-continue":
-            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_headers_complete(self) -> None:
-        if self._complete:
-            return
-        if len(self._url) + self._head_bytes > MAX_HEAD_BYTES:
-            self._refusal = problems.headers_too_large(MAX_HEAD_BYTES)
-            return
-        found = _PURCHASE_PATH.fullmatch(self._url.partition(b"?")[0])
-        if found is None or self._parser.get_method() != b"POST":
-            self._hand_over = True
-            return
-        self._sale = found[1].decode()
-        if self._chunked:
-            self._refusal = self._refusal or problems.length_required()
-        elif self._length is not None and int(self._length) > MAX_BODY_BYTES:
-            self._refusal = self._refusal or problems.too_large(MAX_BODY_BYTES)
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_begin(self) -> None:
-        if self._complete:
-            self._refusal = problems.pipelined()
-
-    def on_message_complete(self) -> None:
-        self._complete = True
-        self._stay = self._parser.should_keep_alive()
 
     # What the loop calls.
 
@@ -164,40 +101,42 @@ class Connection:
             data, ancillary, failed = b"", [], True
         if not data:
             self._end_of_input(failed=failed)
+        elif self._lingering:
             return
-        if self._lingering:
-            return
-        if self._answering:
-            self._refusal = problems.pipelined()
-            return
-        if not self._whole:
-            self.busy_since = self._intake.time()
-        self._whole = self._whole + data if self._whole else data
-        self._parse(data)
-        if self._hand_over:
-            self._intake.hand_over(self, self._socket, self._whole)
-        elif self._refusal is not None:
-            self._answer(self._refusal)
-        elif self._complete and not self._ends_with_body():
-            self._answer(problems.pipelined())
-        elif self._complete:
-            kernel_ns = receive_time_ns(ancillary)
-            self._take(None if kernel_ns is None else self._intake.moment(kernel_ns))
-        elif self._sale is None and len(self._whole) > MAX_HEAD_BYTES:
-            self._answer(problems.headers_too_large(MAX_HEAD_BYTES))
+        elif self._answering:
+            self._late_refusal = problems.pipelined()
+        elif self._request is None and (known := self._intake.known_heads.match(data)) is not None:
+            self._take(*known, ancillary)
+        else:
+            self._read_on(data, ancillary)
 
-    def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._hand_over = self._sale is None
-            if not self._hand_over:
-                self._refusal = problems.bad_request("Purchases take no upgrade.")
-        except httptools.HttpParserError as error:
-            if self._refusal is None:
-                self._refusal = (
-                    problems.pipelined() if self._complete else problems.bad_request(f"This is not HTTP/1.1: {error}")
-                )
+    def _read_on(self, data: bytes, ancillary: Ancillary) -> None:
+        """Bytes of a request that is not known by its head, or comes in pieces."""
+        request = self._request
+        if request is None:
+            self.busy_since = self._intake.time()
+            request = self._request = IncomingRequest(self._go_on)
+        request.feed(data)
+        if request.is_foreign:
+            self._intake.hand_over(self, self._socket, request.whole)
+        elif request.refusal is not None:
+            self._keeps = False
+            self._answer(request.refusal)
+        elif request.complete:
+            head = request.head()
+            if request.is_plain and self._intake.purchases.authorize(head.authorization, "purchase") is None:
+                self._intake.known_heads.remember(request.whole, head)
+            self._take(head, request.body, ancillary)
+
+    def _go_on(self) -> None:
+        self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _take(self, head: Head, body: bytes, ancillary: Ancillary) -> None:
+        self._answering, self._keeps = True, head.keeps
+        kernel_ns = receive_time_ns(ancillary)
+        received = None if kernel_ns is None else self._intake.moment(kernel_ns)
+        self._call = Call(head, body, received, self._answer)
+        self._intake.purchases.take(self._call)
 
     def _end_of_input(self, failed: bool) -> None:
         """The peer sends no more. It may still read: an answer that is being made is given."""
@@ -207,56 +146,73 @@ class Connection:
         self._half_closed = True
         self._intake.stop_reading(self._socket)
 
-    def _ends_with_body(self) -> bool:
-        """Whether the last byte read is the request's. The parser passes over line ends that follow a body, and the
-        kernel's time would be theirs.
-        """
-        request = self._whole.lstrip(b"\r\n")
-        return len(request) == request.find(b"\r\n\r\n") + 4 + int(self._length or 0)
-
-    def _take(self, received: ReceivedAt | None) -> None:
-        assert self._sale is not None
-        self._answering = True
-        self._call = Call(self._sale, self._authorization, self._prefer, self._body, received, self._answer)
-        self._intake.purchases.take(self._call)
-
     def _answer(self, answer: Answer) -> None:
         """The answer to the request that was read; then the next, or the end."""
         if self._socket.fileno() < 0:
             return
-        late_refusal = self._refusal if self._answering else None
-        keep = not answer.close and self._complete and self._stay and late_refusal is None and not self._half_closed
         self._call = None
-        self._answering = False
-        sent = self._send(answer.bytes(close=not keep and late_refusal is None))
+        late_refusal = self._late_refusal
+        keeps = self._keeps and not answer.close and late_refusal is None and not self._half_closed
+        data = answer.bytes(close=not keeps and late_refusal is None)
         if late_refusal is not None:
-            self._send(late_refusal.bytes(close=True))
-        if keep and sent:
+            data += late_refusal.bytes(close=True)
+        self._keeps = keeps
+        sent = self._send(data)
+        if sent == len(data):
+            self._answered()
+        elif sent < 0:
+            self._linger()
+        else:
             self.busy_since = self._intake.time()
-            self._begin()
+            self._unsent = memoryview(data)[sent:]
+            self._intake.tell_when_writable(self._socket, self._send_rest)
+
+    def _send_rest(self) -> None:
+        """The peer takes more of a long answer."""
+        assert self._unsent is not None
+        sent = self._send(self._unsent)
+        self._unsent = self._unsent[max(sent, 0) :]
+        if sent < 0 or not self._unsent:
+            self._unsent = None
+            self._intake.stop_writing(self._socket)
+            self._keeps &= sent >= 0 and self._late_refusal is None and not self._half_closed
+            self._answered()
+
+    def _answered(self) -> None:
+        """The answer is on its way."""
+        self._request = None
+        self._answering = False
+        if self._keeps:
+            self.busy_since = self._intake.time()
         else:
             self._linger()
 
     def _linger(self) -> None:
         """Nothing more will be said; what the peer still sends is read and thrown away until it hangs up."""
         self._lingering = True
+        self._answering = False
         self.busy_since = self._intake.time()
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             self.close()
 
-    def _send(self, data: bytes) -> bool:
-        """Answers are small: a peer that does not take one at once is not reading."""
+    def _send(self, data: bytes | memoryview) -> int:
+        """How many bytes the kernel took; −1 where the peer is gone."""
         try:
-            return self._socket.send(data) == len(data)
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
         except OSError:
-            return False
+            return -1
 
     def close(self) -> None:
         """End the connection; nobody is left to answer."""
         if self._call is not None and self._call.gone is not None:
             self._call.gone()
+        if self._unsent is not None:
+            self._unsent = None
+            self._intake.stop_writing(self._socket)
         self._intake.forget(self, self._socket)
         self._socket.close()
 
@@ -266,11 +222,14 @@ class Intake:
 
     def __init__(self, purchases: Purchases, stamper: Stamper, hand_over: HandOver) -> None:
         self.purchases = purchases
+        self.known_heads = KnownHeads()
         self._stamper = stamper
         self._hand_over = hand_over
         self._loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
         self.time = self._loop.time
+        self.moment: Final = stamper.receive_times.raw_moment
+        """The kernel's receive time as a moment on this host's raw clock."""
 
     def listen(self, host: str, port: int) -> socket.socket:
         """Open the port; several processes of a region may share it.
@@ -290,10 +249,6 @@ class Intake:
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
         return listener
 
-    def moment(self, kernel_ns: int) -> ReceivedAt | None:
-        """The kernel's receive time as a moment on this host's raw clock."""
-        return self._stamper.receive_times.raw_moment(kernel_ns)
-
     def hand_over(self, connection: Connection, connected: socket.socket, whole: bytes) -> None:
         """Give a connection away, with what was read of it."""
         self.forget(connection, connected)
@@ -302,6 +257,14 @@ class Intake:
     def stop_reading(self, connected: socket.socket) -> None:
         """Ask for no more bytes of a connection that has none."""
         self._loop.remove_reader(connected.fileno())
+
+    def tell_when_writable(self, connected: socket.socket, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever a connection can take more."""
+        self._loop.add_writer(connected.fileno(), tell)
+
+    def stop_writing(self, connected: socket.socket) -> None:
+        """Call it no more."""
+        self._loop.remove_writer(connected.fileno())
 
     def forget(self, connection: Connection, connected: socket.socket) -> None:
         """Hear no more of a connection."""

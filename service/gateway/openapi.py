@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from model.terms import LARGEST_STOCK
 from model.vocabulary import ID_FORM
+from service.gateway.bodies import MOST_IN_A_BATCH
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -19,6 +20,13 @@ PURCHASE_BODY: Final = {
     "type": "object",
     "properties": {"buyer": {**_ID, "description": "a pseudonym chosen by the merchant; bundles are public"}},
     "required": ["buyer"],
+    "additionalProperties": False,
+}
+
+BATCH_BODY: Final = {
+    "type": "object",
+    "properties": {"purchases": {"type": "array", "items": PURCHASE_BODY, "minItems": 1, "maxItems": MOST_IN_A_BATCH}},
+    "required": ["purchases"],
     "additionalProperties": False,
 }
 
@@ -132,6 +140,39 @@ PURCHASE: Final[Responses] = {
     422: _problem("the body breaks a rule; errors name the field"),
     431: _problem("the headers are too large"),
     503: _problem("clock_unsafe, overloaded, outcome_unknown or region_cut_off: try again"),
+}
+
+_BATCH: Final = {
+    "type": "object",
+    "properties": {
+        "purchases": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "index": {"type": "integer", "minimum": 0, "description": "the entry's place in the batch"},
+                    "status": {"type": "integer", "description": "what a call of its own would have been answered"},
+                    "purchase": _PURCHASE,
+                    "problem": _PROBLEM,
+                },
+                "required": ["index", "status"],
+            },
+        }
+    },
+    "required": ["purchases"],
+}
+
+BATCH: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("every entry's own outcome, in the order of the batch", _BATCH, {"Retry-After": "seconds"}),
+    400: _problem("not JSON, not HTTP as it should be, or pipelined"),
+    404: _problem("no such sale, or not in this region"),
+    408: _problem("the request did not come whole in time"),
+    411: _problem("chunked"),
+    413: _problem("more than 1 000 purchases, or the body is too large"),
+    422: _problem("no list of purchases; errors name the field"),
+    431: _problem("the headers are too large"),
+    503: _problem("overloaded, or the store is not known yet: try again"),
 }
 
 STATUS: Final[Responses] = {

@@ -39,6 +39,14 @@ def too_large(limit_bytes: int) -> Answer:
     return problem("too_large", 413, "Body too large", f"Send a body of at most {limit_bytes} bytes.", close=True)
 
 
+def too_many(most: int) -> Answer:
+    return problem("too_many_purchases", 413, "Too many purchases", f"Send at most {most} purchases in a batch.")
+
+
+def malformed(error: str) -> Answer:
+    return problem("malformed_body", 400, "Malformed body", f"The body is not JSON: {error}")
+
+
 def headers_too_large(limit_bytes: int) -> Answer:
     return problem(
         "headers_too_large", 431, "Headers too large", f"Send at most {limit_bytes} bytes of headers.", close=True
@@ -161,7 +169,7 @@ def overloaded() -> Answer:
         "overloaded",
         503,
         "Overloaded",
-        "The request took longer to its log than the sale allows, so it is not taken. Try again.",
+        "More comes than can be logged in the time that the sale allows, so this request is not taken. Try again.",
         _retry_after(1),
     )
 

@@ -1,6 +1,7 @@
 """A gateway as a process: its port, its clock, its store, its sales, its heartbeats."""
 
 import asyncio
+import gc
 import resource
 import signal
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         connect(settings.arbiter_store_url),
     )
     book = Book(settings.region, tail_store, stamper)
-    purchases = Purchases(settings.region, tokens, book, stamper, Admission(store))
+    admission = Admission(store)
+    purchases = Purchases(settings.region, tokens, book, stamper, admission)
     api = Api(tokens, book, stamper, purchases, store, ArbiterDoor(arbiter_store))
     uvicorn = Uvicorn(make_app(api, version("firstcome")), stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
@@ -72,6 +74,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     ]
     try:
         await _caught_up(book)
+        gc.freeze()  # what is here now stays: without it, every full collection under load looks at all of it again
         listener = intake.listen(settings.host, settings.port)
         _log.info("gateway listens", region=settings.region, address=f"{settings.host}:{settings.port}")
         ended = asyncio.create_task(ending.wait(), name="ending")
@@ -84,6 +87,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         await end_tasks(tasks)
         intake.close()
         uvicorn.close()
+        await admission.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()
 

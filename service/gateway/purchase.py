@@ -1,57 +1,53 @@
 """The purchase call, from who asks for what to the answer. The intake and FastAPI run these very functions.
 
-Nothing is refused before the buyer's entry has been looked up, except what no retry of a logged purchase can be: a
-wrong token, an unknown sale, a bad body, a request that is certainly too early. So an attempt that may not be logged
-any more (too late, sold out, no safe clock) still goes to the store, without a stamp, to find the entry of an earlier
-one.
+All calls of one turn of the event loop are gone through together, and leave for the store together. Nothing is
+refused before the buyer's entry has been looked up, except what no retry of a logged purchase can be: a wrong token,
+an unknown sale, a bad body, a request that is certainly too early; and except in overload, where a retry may be
+repeated. So an attempt that may not be logged any more (too late, sold out, no safe clock) still goes to the store,
+without a stamp, to find the entry of an earlier one.
+
+A batch is the same call for many buyers at once: `batch.py`.
 """
 
 import asyncio
+import binascii
 import os
-from base64 import b32hexencode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-import msgspec
-
 from clockd.host import ReceivedAt
-from clockd.reader import Stamp
 from model import guards
-from model.vocabulary import Entry, Outcome, RegionName, is_id
+from model.vocabulary import Entry, Outcome, RegionName, SaleId
 from service.gateway import problems
-from service.gateway.admission import Admission, Attempt, Logged, NotLogged, Result, StoreGone
-from service.gateway.answers import Answer, encode
+from service.gateway.admission import Admission, Arrival, Attempt, NotLogged, Result, StoreGone
+from service.gateway.answers import Answer
+from service.gateway.batch import BatchAnswer
+from service.gateway.bodies import Buyers, read_batch, read_purchase
 from service.gateway.book import Book, Sale
+from service.gateway.overload import Queue
+from service.gateway.request import Head
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Scope, Tokens
+from service.gateway.told import accepted, decided, pending, pending_body, preferred_wait, tell_entry, wait_applied
 
-MAX_BODY_BYTES: Final = 16_384
-LONGEST_WAIT_SECONDS: Final = 60.0
 MOST_IN_FLIGHT: Final = 20_000
 """Purchases on their way to the store at once; beyond that new ones are refused, so that memory stays bounded."""
-_RETRY_AFTER: Final = ("retry-after", "1")
-
-
-class PurchaseBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What a purchase says: who buys, by a pseudonym of the merchant's."""
-
-    buyer: str
-
-
-_decode: Final = msgspec.json.Decoder(PurchaseBody).decode
+_ID_BYTES: Final = 15
+_ID_CHARACTERS: Final = 20
+_IDS_AT_ONCE: Final = 256
+_FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(slots=True)
 class Call:
-    """One purchase call as it came in.
+    """One call as it came in.
 
     `respond` gets the answer, once. `gone` is called by the connection when nobody is left to answer.
     """
 
-    sale: str
-    authorization: bytes
-    prefer: bytes
+    head: Head
     body: bytes
     received: ReceivedAt | None
     respond: Callable[[Answer], None]
@@ -59,7 +55,7 @@ class Call:
 
 
 class Purchases:
-    """The purchase call of one gateway process."""
+    """The purchase calls of one gateway process."""
 
     def __init__(self, region: RegionName, tokens: Tokens, book: Book, stamper: Stamper, admission: Admission) -> None:
         self._region = region
@@ -67,6 +63,10 @@ class Purchases:
         self._book = book
         self._stamper = stamper
         self._admission = admission
+        self._taken: list[Call] = []
+        self._queues: dict[SaleId, Queue] = {}
+        self._new_ids = request_ids(region)
+        self._loop = asyncio.get_running_loop()
 
     def authorize(self, authorization: bytes, scope: Scope) -> Answer | None:
         """Why a caller may not, or None where they may."""
@@ -86,41 +86,82 @@ class Purchases:
         return problems.unknown_sale(sale_id) if self._book.caught_up.is_set() else problems.store_gone()
 
     def take(self, call: Call) -> None:
-        """Answer a call, now or once the store, or the arbiter, has spoken."""
-        refusal = self.authorize(call.authorization, "purchase")
-        if refusal is not None:
-            call.respond(refusal)
-            return
-        sale = self.find(call.sale)
-        if isinstance(sale, Answer):
-            call.respond(sale)
-            return
-        body = _read_body(call.body)
-        if isinstance(body, Answer):
-            call.respond(body)
-            return
-        if self._admission.in_flight >= MOST_IN_FLIGHT:
-            call.respond(problems.overloaded())
-            return
-        stamped = self._stamp(sale, call.received)
-        if isinstance(stamped, _Refused) and stamped.at_once:
-            call.respond(stamped.answer)
-            return
-        request = f"{self._region}.{b32hexencode(os.urandom(15)).decode()}"
-        if isinstance(stamped, _Refused):
-            refused = stamped.answer
-            attempt = Attempt(request, body.buyer, None, "", 0, lambda result: self._told(sale, call, result, refused))
-        else:
-            stamp, clock = stamped
-            assert call.received is not None
-            heard_ns = self._book.heard.before(call.received.raw_ns)
-            attempt = Attempt(
-                request, body.buyer, stamp, clock, heard_ns, lambda result: self._told(sale, call, result, None)
-            )
-        self._admission.add(sale.id, attempt)
+        """Answer a call at the end of this turn of the loop, or once the store, or the arbiter, has spoken."""
+        if not self._taken:
+            self._loop.call_soon(self._turn)
+        self._taken.append(call)
 
-    def _stamp(self, sale: Sale, received: ReceivedAt | None) -> "tuple[Stamp, str] | _Refused":
-        """A stamp that may be logged, or the refusal that is owed unless the buyer has an entry already."""
+    def _turn(self) -> None:
+        """All calls that came in this turn; what they send to the store goes together."""
+        calls, self._taken = self._taken, []
+        self._stamper.look()
+        now_ns = self._stamper.host.raw_ns()
+        for call in calls:
+            refusal = self._begin(call, now_ns)
+            if refusal is not None:
+                call.respond(refusal)
+        self._admission.flush()
+
+    def _begin(self, call: Call, now_ns: int) -> Answer | None:
+        """Send a call on its way to the store, or give the refusal."""
+        head = call.head
+        sale = self._book.sales.get(head.sale)
+        if sale is not None and self._is_overloaded(sale, call, now_ns):
+            return problems.overloaded()
+        refusal = self.authorize(head.authorization, "purchase")
+        if refusal is not None:
+            return refusal
+        if sale is None:
+            found = self.find(head.sale)
+            assert isinstance(found, Answer)
+            return found
+        buyers = read_batch(call.body) if head.is_batch else read_purchase(call.body)
+        if isinstance(buyers, Answer):
+            return buyers
+        arrival = self._arrival(sale, call.received)
+        if isinstance(buyers, list):
+            self._begin_batch(sale, call, buyers, arrival, now_ns)
+        elif isinstance(arrival, Arrival):
+            tell = partial(self._told, sale, call, None)
+            self._admission.add(sale.id, Attempt(next(self._new_ids), buyers, arrival, now_ns, tell))
+        elif arrival.at_once:
+            return arrival.answer
+        else:
+            tell = partial(self._told, sale, call, arrival.answer)
+            self._admission.add(sale.id, Attempt("", buyers, None, now_ns, tell))
+        return None
+
+    def _begin_batch(self, sale: Sale, call: Call, buyers: Buyers, arrival: "Arrival | _Refused", now_ns: int) -> None:
+        """Every entry goes its own way, under one arrival."""
+        answer = BatchAnswer(len(buyers), call.respond)
+        refused = None if isinstance(arrival, Arrival) else arrival
+        for index, buyer in enumerate(buyers):
+            if isinstance(buyer, Answer):
+                answer.refuse(index, buyer)
+            elif refused is None:
+                assert isinstance(arrival, Arrival)
+                tell = partial(self._told_in_batch, sale, answer, index, None)
+                self._admission.add(sale.id, Attempt(next(self._new_ids), buyer, arrival, now_ns, tell))
+            elif refused.at_once:
+                answer.refuse(index, refused.answer)
+            else:
+                tell = partial(self._told_in_batch, sale, answer, index, refused.answer)
+                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell))
+
+    def _is_overloaded(self, sale: Sale, call: Call, now_ns: int) -> bool:
+        """Whether there is no use in beginning with a call."""
+        if self._admission.in_flight >= MOST_IN_FLIGHT:
+            return True
+        if call.received is None:
+            return False
+        queue = self._queues.get(sale.id)
+        if queue is None:
+            queue = self._queues[sale.id] = Queue(sale.terms.intake_grace_ns)
+        waited_ns = now_ns - call.received.raw_ns + self._admission.behind_ns(sale.id, now_ns)
+        return queue.refuses(now_ns, waited_ns, call.head.is_batch)
+
+    def _arrival(self, sale: Sale, received: ReceivedAt | None) -> "Arrival | _Refused":
+        """What may be logged of when a call came, or the refusal that is owed unless a buyer has an entry already."""
         over = refusal_of(sale)
         if over is not None:
             return _Refused(over)
@@ -128,7 +169,7 @@ class Purchases:
         stamped = self._stamper.stamp(received, terms.skew_bound_ns)
         if isinstance(stamped, str):
             return _Refused(problems.clock_unsafe(stamped))
-        stamp_ns = stamped[0].utc_ns
+        (stamp_ns, bound_ns), clock = stamped
         if guards.certainly_early(stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
             wait_ns = terms.entries_from_ns - stamp_ns
             return _Refused(
@@ -136,34 +177,42 @@ class Purchases:
             )
         if guards.certainly_late(stamp_ns, terms.skew_bound_ns, terms.closes_ns):
             return _Refused(problems.too_late(terms.stated["closes"]))
-        return stamped
+        assert received is not None
+        return Arrival(stamp_ns, bound_ns, clock, self._book.heard.before(received.raw_ns))
 
-    def _told(self, sale: Sale, call: Call, result: Result, refused: Answer | None) -> None:
-        """The store has spoken."""
-        match result:
-            case StoreGone():
-                call.respond(problems.store_gone())
-            case Logged(entry):
-                self._answer_entry(sale, call, entry)
-            case NotLogged("unknown") if refused is not None:
-                call.respond(refused)
-            case NotLogged("below"):
-                call.respond(problems.overloaded())
-            case NotLogged("stopped", reason):
-                call.respond(refusal_of(sale) or _stopped(sale, reason))
-            case _:
-                call.respond(problems.store_gone())
+    def _told(self, sale: Sale, call: Call, refused: Answer | None, attempt: Attempt, result: Result) -> None:
+        """The store has spoken about a call for one buyer."""
+        if isinstance(result, int):
+            if not call.head.prefer and _outcome(sale, attempt, result) is None:
+                call.respond(accepted(sale, attempt.request, _pending_body(sale, attempt, result)))
+            else:
+                self._answer_entry(sale, call, attempt.entry(result))
+        elif isinstance(result, Entry):
+            self._answer_entry(sale, call, result)
+        else:
+            call.respond(_refusal(sale, result, refused))
+
+    def _told_in_batch(
+        self, sale: Sale, answer: BatchAnswer, index: int, refused: Answer | None, attempt: Attempt, result: Result
+    ) -> None:
+        """The store has spoken about one entry of a batch."""
+        if isinstance(result, int):
+            if _outcome(sale, attempt, result) is None:
+                answer.accept(index, 202, _pending_body(sale, attempt, result))
+                return
+            result = attempt.entry(result)
+        if isinstance(result, Entry):
+            told = tell_entry(sale, result)
+            answer.accept(index, told.status, told.body.decode())
+        else:
+            answer.refuse(index, _refusal(sale, result, refused))
 
     def _answer_entry(self, sale: Sale, call: Call, entry: Entry) -> None:
-        outcome = sale.outcome(entry)
-        wait_seconds = preferred_wait(call.prefer)
-        applied = wait_applied(wait_seconds)
-        if outcome is not None:
-            call.respond(decided(sale, entry, outcome, applied))
-        elif not wait_seconds:
-            call.respond(pending(sale, entry, applied))
+        wait_seconds = preferred_wait(call.head.prefer)
+        if wait_seconds and sale.outcome(entry) is None:
+            self._wait(sale, call, entry, wait_seconds, wait_applied(wait_seconds))
         else:
-            self._wait(sale, call, entry, wait_seconds, applied)
+            call.respond(tell_entry(sale, entry, wait_applied(wait_seconds)))
 
     def _wait(
         self, sale: Sale, call: Call, entry: Entry, wait_seconds: float, applied: tuple[tuple[str, str], ...]
@@ -185,6 +234,38 @@ class Purchases:
         give_up = sale.wait(entry, tell)
         timer = asyncio.get_running_loop().call_later(wait_seconds, time_is_up)
         call.gone = gone
+
+
+def request_ids(region: RegionName) -> Iterator[str]:
+    """Names for requests: 120 random bits each, in 20 characters."""
+    while True:
+        text = binascii.b2a_base64(os.urandom(_ID_BYTES * _IDS_AT_ONCE), newline=False).translate(_FOR_URLS).decode()
+        for start in range(0, len(text), _ID_CHARACTERS):
+            yield f"{region}.{text[start : start + _ID_CHARACTERS]}"
+
+
+def _outcome(sale: Sale, attempt: Attempt, seq: int) -> Outcome | None:
+    """What became of an entry that was logged just now; nearly always nothing yet."""
+    return sale.standing.outcome(sale.region, seq, attempt.request, attempt.buyer)
+
+
+def _pending_body(sale: Sale, attempt: Attempt, seq: int) -> str:
+    assert attempt.arrival is not None
+    stamp_ns, bound_ns, _, _ = attempt.arrival
+    return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns)
+
+
+def _refusal(sale: Sale, result: NotLogged | StoreGone, refused: Answer | None) -> Answer:
+    """Why there is no entry. `refused` is what was owed unless the buyer had one already."""
+    match result:
+        case NotLogged("unknown") if refused is not None:
+            return refused
+        case NotLogged("below"):
+            return problems.overloaded()
+        case NotLogged("stopped", reason):
+            return refusal_of(sale) or _stopped(sale, reason)
+        case _:
+            return problems.store_gone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,71 +309,3 @@ def _stopped(sale: Sale, reason: str) -> Answer:
             return problems.region_cut_off(sale.region)
         case _:
             return problems.sold_out(None)
-
-
-def _read_body(body: bytes) -> PurchaseBody | Answer:
-    try:
-        purchase = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return problems.invalid([field_and_rule(str(error))])
-    if not is_id(purchase.buyer):
-        return problems.invalid([("buyer", "is 1 to 128 of A-Z a-z 0-9 . _ ~ -")])
-    return purchase
-
-
-def field_and_rule(message: str) -> tuple[str, str]:
-    """Which field a decoding error is about, and what it says."""
-    rule, found, path = message.partition(" - at `$.")
-    if found:
-        return path.rstrip("`"), rule
-    for marker in ("required field `", "unknown field `"):
-        _, found, rest = rule.partition(marker)
-        if found:
-            return rest.partition("`")[0], rule
-    return "", rule
-
-
-def preferred_wait(prefer: bytes) -> float | None:
-    """Seconds of `Prefer: wait=N` (RFC 7240), at most a minute; None where it is not asked for."""
-    for preference in prefer.split(b","):
-        name, _, value = preference.partition(b";")[0].partition(b"=")
-        if name.strip().lower() == b"wait" and value.strip().strip(b'"').isdigit():
-            return min(float(value.strip().strip(b'"')[:4]), LONGEST_WAIT_SECONDS)
-    return None
-
-
-def wait_applied(wait_seconds: float | None) -> tuple[tuple[str, str], ...]:
-    """The header that says which wait was granted."""
-    return () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
-
-
-def purchase_path(sale: Sale, entry: Entry) -> str:
-    """Where a purchase can be asked for."""
-    return f"/v1/sales/{sale.id}/purchases/{entry.request}"
-
-
-def _fields(sale: Sale, entry: Entry, state: str) -> dict[str, str | int]:
-    return {
-        "id": entry.request,
-        "sale": sale.id,
-        "buyer": entry.buyer,
-        "state": state,
-        "region": sale.region,
-        "seq": entry.seq,
-        "stamp_ns": str(entry.stamp_ns),
-        "bound_ns": str(entry.bound_ns),
-    }
-
-
-def pending(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """202: on disk, not decided yet."""
-    location = ("location", purchase_path(sale, entry))
-    return Answer(202, encode(_fields(sale, entry, "pending")), (location, _RETRY_AFTER, *headers))
-
-
-def decided(sale: Sale, entry: Entry, outcome: Outcome, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """200: the outcome, for good."""
-    fields = _fields(sale, entry, outcome.state)
-    told = {"reason": outcome.reason, "rank": outcome.rank, "unit": outcome.unit, "of": outcome.of}
-    fields.update({name: value for name, value in told.items() if value is not None})
-    return Answer(200, encode(fields), (("content-location", purchase_path(sale, entry)), *headers))

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Final
 
 from clockd.host import HostClock, ReceivedAt, ReceiveTimes
-from clockd.reader import Reader, Stamp
+from clockd.reader import Reader, Reading, Stamp
 from model.vocabulary import is_id
 
 
@@ -23,25 +23,40 @@ class Stamper:
         self.host = host
         self.reader = reader
         self.receive_times = ReceiveTimes(host)
+        self._reading: Reading | None = None
+        self._clock = ""
+        """The evidence that the page names, `<host>/<update>`; "" where no log line can hold it."""
+        self.look()
+
+    def look(self) -> None:
+        """Read the clock page, once for all requests that have come so far: what it says after they came holds for
+        each of them, whatever happens to the clock next.
+        """
+        reading = self.reader.read()
+        if reading is not self._reading:
+            self._reading = reading
+            self._clock = f"{reading.host}/{reading.update}" if is_id(reading.host) else ""
 
     def stamp(self, received: ReceivedAt | None, skew_bound_ns: int) -> tuple[Stamp, str] | str:
-        """The stamp of a request and the evidence for it (`<host>/<update>`); or why there is none.
+        """The stamp of a request and the evidence for it (`<host>/<update>`), by the page as of the last `look`; or
+        why there is none.
 
         Args:
-            received: when its last byte came; None where the kernel could not tell.
+            received: when its last byte came, before that look; None where the kernel could not tell.
             skew_bound_ns: ε of the sale; a stamp that is less sure is none.
         """
         if received is None:
             return "the kernel did not tell when the request came, or the host's clock was stepped meanwhile"
-        reading = self.reader.read()
-        stamp = reading.stamp(received.raw_ns, received.uncertainty_ns)
+        reading = self._reading
+        assert reading is not None
+        stamp = reading.stamp(*received)
         if stamp is None:
             return f"its clock is {reading.reason or 'void'}"
-        if not is_id(reading.host):
+        if not self._clock:
             return f"its clock page names the host {reading.host!r}, which no log line can hold: rename it for clockd"
         if stamp.bound_ns > skew_bound_ns:
             return f"its clock is sure to {stamp.bound_ns} ns, and the sale asks for {skew_bound_ns} ns"
-        return stamp, f"{reading.host}/{reading.update}"
+        return stamp, self._clock
 
     def now(self) -> Stamp | None:
         """This moment, or None without a safe clock."""

@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias, get_args
 Scope: TypeAlias = Literal["purchase", "publish", "audit", "operate"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
+MOST_SEEN: Final = 1_024
 _BEARER: Final = b"bearer "
 
 
@@ -37,12 +38,24 @@ class Tokens:
 
     def __init__(self, grants: Mapping[str, Grant]) -> None:
         self._grants = {bytes.fromhex(digest): grant for digest, grant in grants.items()}
+        self._seen: dict[bytes, Grant] = {}
+        """Headers that were good, so that a service's next call costs no hash. Only good ones are kept, and they are
+        as many as callers have ways to write them: forgotten all at once when there are too many.
+        """
 
     def grant(self, authorization: bytes) -> Grant | None:
         """The grant behind an `Authorization` header's value; None where there is none."""
+        seen = self._seen.get(authorization)
+        if seen is not None:
+            return seen
         if authorization[:7].lower() != _BEARER:
             return None
-        return self._grants.get(hashlib.sha256(authorization[7:].strip()).digest())
+        grant = self._grants.get(hashlib.sha256(authorization[7:].strip()).digest())
+        if grant is not None:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
+            self._seen[authorization] = grant
+        return grant
 
 
 def new_token() -> str:

@@ -1,31 +1,43 @@
 -- KEYS: log, number by buyer, number by request, mark (ns), stop.
 -- ARGV: (request, buyer, stamp (ns), line up to its number, line after it)*. An empty stamp looks up and logs nothing.
--- Returns for each: {'logged', number} {'known', line} {'unknown'} {'stopped', why} {'below', mark} {'lost', number}.
+-- Returns for each: its number, where it is logged now, or {'known', line} {'unknown'} {'stopped', why} {'below', mark}
+-- {'lost', number}. Few large commands: a thousand small ones cost four times as much here.
 local last = redis.call('XLEN', KEYS[1])
 local mark = redis.call('GET', KEYS[4]) or ''
 local stop = redis.call('GET', KEYS[5])
-local answers = {}
-for i = 1, #ARGV, 5 do
-  local request, buyer, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local known = redis.call('HGET', KEYS[2], buyer)
-  local answer
-  if known then
-    local found = redis.call('XRANGE', KEYS[1], known .. '-0', known .. '-0')[1]
-    answer = found and {'known', found[2][2]} or {'lost', known}
+local asked = {}
+for i = 2, #ARGV, 5 do
+  asked[#asked + 1] = ARGV[i]
+end
+local known = redis.call('HMGET', KEYS[2], unpack(asked))
+local answers, lines, by_buyer, by_request = {}, {}, {}, {}
+for n, buyer in ipairs(asked) do
+  local i = n * 5 - 4
+  local stamp = ARGV[i + 2]
+  if known[n] then
+    local found = redis.call('XRANGE', KEYS[1], known[n] .. '-0', known[n] .. '-0')[1]
+    answers[n] = found and {'known', found[2][2]} or {'lost', known[n]}
+  elseif lines[buyer] then
+    answers[n] = {'known', lines[buyer]}
   elseif stamp == '' then
-    answer = {'unknown'}
+    answers[n] = {'unknown'}
   elseif stop then
-    answer = {'stopped', stop}
+    answers[n] = {'stopped', stop}
   elseif #stamp < #mark or (#stamp == #mark and stamp < mark) then
-    answer = {'below', mark}
+    answers[n] = {'below', mark}
   else
-    local number = string.format('%d', last + 1)
-    redis.call('XADD', KEYS[1], number .. '-0', 'l', ARGV[i + 3] .. number .. ARGV[i + 4])
-    redis.call('HSET', KEYS[2], buyer, number)
-    redis.call('HSET', KEYS[3], request, number)
     last = last + 1
-    answer = {'logged', number}
+    local number = string.format('%d', last)
+    local line = ARGV[i + 3] .. number .. ARGV[i + 4]
+    redis.call('XADD', KEYS[1], number .. '-0', 'l', line)
+    lines[buyer] = line
+    by_buyer[#by_buyer + 1], by_buyer[#by_buyer + 2] = buyer, number
+    by_request[#by_request + 1], by_request[#by_request + 2] = ARGV[i], number
+    answers[n] = last
   end
-  answers[#answers + 1] = answer
+end
+if by_buyer[1] then
+  redis.call('HSET', KEYS[2], unpack(by_buyer))
+  redis.call('HSET', KEYS[3], unpack(by_request))
 end
 return answers

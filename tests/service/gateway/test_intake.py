@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.gateway.purchase import MAX_BODY_BYTES
+from service.gateway.request import MAX_BODY_BYTES
 from tests.service.caller import KINDS, Gateway, Kind, request
 from tests.service.sales import Sales, fresh
 

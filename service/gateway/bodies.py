@@ -1,0 +1,91 @@
+"""What the body of a purchase call says, of one buyer or of many; or the problem with it.
+
+In a batch a bad entry spoils nothing but itself: it gets a problem of its own, in its place. Bodies that are good
+throughout, nearly all, are decoded in one go; only where that fails is every entry looked at alone.
+"""
+
+from typing import Final, TypeAlias
+
+import msgspec
+
+from model.vocabulary import BuyerId, is_id
+from service.gateway import problems
+from service.gateway.answers import Answer
+
+MOST_IN_A_BATCH: Final = 1_000
+
+
+class _Purchase(msgspec.Struct, forbid_unknown_fields=True):
+    """Who buys, by a pseudonym of the merchant's."""
+
+    buyer: str
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    purchases: list[_Purchase]
+
+
+class _UnreadBatch(msgspec.Struct, forbid_unknown_fields=True):
+    purchases: list[msgspec.Raw]
+
+
+_decode: Final = msgspec.json.Decoder(_Purchase).decode
+_decode_batch: Final = msgspec.json.Decoder(_Batch).decode
+_decode_unread: Final = msgspec.json.Decoder(_UnreadBatch).decode
+_NOT_AN_ID: Final = problems.invalid([("buyer", "is 1 to 128 of A-Z a-z 0-9 . _ ~ -")])
+
+Buyers: TypeAlias = list[BuyerId | Answer]
+"""The buyers of a batch in its order; where an entry is bad, its problem."""
+
+
+def read_purchase(body: bytes) -> BuyerId | Answer:
+    """The buyer of a purchase, or the problem."""
+    try:
+        buyer = _decode(body).buyer
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return problems.invalid([field_and_rule(str(error))])
+    return buyer if is_id(buyer) else _NOT_AN_ID
+
+
+def read_batch(body: bytes) -> Buyers | Answer:
+    """The buyers of a batch, or the problem with the batch as a whole."""
+    try:
+        buyers: Buyers = [purchase.buyer for purchase in _decode_batch(body).purchases]
+    except msgspec.ValidationError:
+        found = _read_one_by_one(body)
+        if isinstance(found, Answer):
+            return found
+        buyers = found
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return problems.malformed(str(error))
+    except RecursionError:
+        return problems.malformed("it is nested too deeply")
+    if len(buyers) > MOST_IN_A_BATCH:
+        return problems.too_many(MOST_IN_A_BATCH)
+    if not buyers:
+        return problems.invalid([("purchases", "holds at least one")])
+    return [buyer if isinstance(buyer, Answer) or is_id(buyer) else _NOT_AN_ID for buyer in buyers]
+
+
+def _read_one_by_one(body: bytes) -> Buyers | Answer:
+    try:
+        unread = _decode_unread(body).purchases
+    except msgspec.ValidationError as error:
+        return problems.invalid([field_and_rule(str(error))])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return problems.malformed(str(error))
+    except RecursionError:
+        return problems.malformed("it is nested too deeply")
+    return [read_purchase(bytes(entry)) for entry in unread]
+
+
+def field_and_rule(message: str) -> tuple[str, str]:
+    """Which field a decoding error is about, and what it says."""
+    rule, found, path = message.partition(" - at `$.")
+    if found:
+        return path.rstrip("`"), rule
+    for marker in ("required field `", "unknown field `"):
+        _, found, rest = rule.partition(marker)
+        if found:
+            return rest.partition("`")[0], rule
+    return "", rule

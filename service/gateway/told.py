@@ -1,0 +1,77 @@
+"""How a purchase is told: the fields of an entry and its outcome, and what a caller's `Prefer` header asks for.
+
+The pending answer is written by hand: it is the answer to nearly every call of a burst, and every part of it is an id,
+a number or a word of ours, so there is nothing to escape.
+"""
+
+from typing import Final
+
+from model.vocabulary import Entry, Outcome
+from service.gateway.answers import Answer, encode
+from service.gateway.book import Sale
+
+LONGEST_WAIT_SECONDS: Final = 60.0
+_RETRY_AFTER: Final = ("retry-after", "1")
+
+
+def preferred_wait(prefer: bytes) -> float | None:
+    """Seconds of `Prefer: wait=N` (RFC 7240), at most a minute; None where it is not asked for."""
+    for preference in prefer.split(b","):
+        name, _, value = preference.partition(b";")[0].partition(b"=")
+        if name.strip().lower() == b"wait" and value.strip().strip(b'"').isdigit():
+            return min(float(value.strip().strip(b'"')[:4]), LONGEST_WAIT_SECONDS)
+    return None
+
+
+def wait_applied(wait_seconds: float | None) -> tuple[tuple[str, str], ...]:
+    """The header that says which wait was granted."""
+    return () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
+
+
+def pending_body(sale: Sale, request: str, buyer: str, seq: int, stamp_ns: int, bound_ns: int) -> str:
+    """An entry that is on disk and not decided yet, as JSON."""
+    return (
+        f'{{"id":"{request}","sale":"{sale.id}","buyer":"{buyer}","state":"pending","region":"{sale.region}",'
+        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"}}'
+    )
+
+
+def decided_body(sale: Sale, entry: Entry, outcome: Outcome) -> bytes:
+    """An entry and its outcome, as JSON."""
+    fields: dict[str, str | int] = {
+        "id": entry.request,
+        "sale": sale.id,
+        "buyer": entry.buyer,
+        "state": outcome.state,
+        "region": sale.region,
+        "seq": entry.seq,
+        "stamp_ns": str(entry.stamp_ns),
+        "bound_ns": str(entry.bound_ns),
+    }
+    told = {"reason": outcome.reason, "rank": outcome.rank, "unit": outcome.unit, "of": outcome.of}
+    fields.update({name: value for name, value in told.items() if value is not None})
+    return encode(fields)
+
+
+def accepted(sale: Sale, request: str, body: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """202: on disk, not decided yet."""
+    location = ("location", f"/v1/sales/{sale.id}/purchases/{request}")
+    return Answer(202, body.encode("ascii"), (location, _RETRY_AFTER, *headers))
+
+
+def pending(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """202 for an entry."""
+    body = pending_body(sale, entry.request, entry.buyer, entry.seq, entry.stamp_ns, entry.bound_ns)
+    return accepted(sale, entry.request, body, headers)
+
+
+def decided(sale: Sale, entry: Entry, outcome: Outcome, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """200: the outcome, for good."""
+    location = ("content-location", f"/v1/sales/{sale.id}/purchases/{entry.request}")
+    return Answer(200, decided_body(sale, entry, outcome), (location, *headers))
+
+
+def tell_entry(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """An entry as it stands: 200 with its outcome, or 202."""
+    outcome = sale.outcome(entry)
+    return pending(sale, entry, headers) if outcome is None else decided(sale, entry, outcome, headers)
