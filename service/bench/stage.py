@@ -23,7 +23,7 @@ from whenever import Instant, TimeDelta
 
 from service import processes
 from service.bench.frame import BenchmarkError
-from service.store.embedded import server_binary
+from service.store.embedded import SERVER_ENVIRONMENT, server_binary
 from service.world.world import ARBITER, RegionPlan, World, WorldPlan
 
 REGION: Final = "here"
@@ -132,7 +132,7 @@ def plain_store(folder: Path, durable: bool) -> Iterator[str]:
         **({"appendonly": "yes", "appendfsync": "always"} if durable else {"appendonly": "no"}),
     }
     command = [str(server_binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))]
-    server = processes.start(command, output=subprocess.DEVNULL)
+    server = processes.start(command, SERVER_ENVIRONMENT, output=subprocess.DEVNULL)
     try:
         wait_until(path.exists, "a store")
         yield f"unix://{path}"

@@ -86,6 +86,10 @@ class Caller:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
+    def receive_little(self) -> None:
+        """Take as little as possible at once, so that long answers do not fit into the connection."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+
     def hear(self) -> Answered | None:
         """The next answer; None where the connection ended without one."""
         while b"\r\n\r\n" not in self._heard:

@@ -31,6 +31,41 @@ def post(body: Any = None, sale: str = "open", **headers: str) -> Case:
     return made
 
 
+def post_batch(*buyers: Any, sale: str = "open", body: Any = None, **headers: str) -> Case:
+    """A batch; without buyers, of two that nobody else is."""
+
+    def made(here: Gateway, sales: Sales) -> bytes:
+        path = f"/v1/sales/{getattr(sales, sale, sale)}/purchases:batch"
+        entries = list(buyers) or [{"buyer": fresh()}, {"buyer": fresh()}]
+        return here.request("POST", path, {"purchases": entries} if body is None else body, **headers)
+
+    return made
+
+
+BATCHES: dict[str, Case] = {
+    "taken": post_batch(),
+    "one of them bad": post_batch({"buyer": "a b"}, {"buyer": "fine"}, {"name": "x"}, 7, {"buyer": "fine"}),
+    "decided": post_batch({"buyer": "first"}, {"buyer": "nobody"}, sale="sold_out"),
+    "early": post_batch(sale="early"),
+    "late": post_batch(sale="closed"),
+    "clock": post_batch(sale="sharp"),
+    "cancelled": post_batch({"buyer": "unlucky"}, {"buyer": "nobody"}, sale="cancelled"),
+    "unknown sale": post_batch(sale="nosuch"),
+    "elsewhere": post_batch(sale="elsewhere"),
+    "no token": post_batch(authorization="Bearer nobody"),
+    "malformed": post_batch(body=b'{"purchases":['),
+    "not UTF-8": post_batch(body=b'{"purchases":["\xff"]}'),
+    "no list": post_batch(body=b'{"purchases":{"buyer":"ada"}}'),
+    "nobody": post_batch(body=b'{"purchases":[]}'),
+    "unknown field": post_batch(body=b'{"purchases":[],"x":1}'),
+    "nested": post_batch(body=b'{"purchases":' + b"[" * 9_000 + b"]" * 9_000 + b"}"),
+    "too many": post_batch(*({"buyer": f"b-{number}"} for number in range(1_001))),
+    "too large": post_batch(body=b" " * 300_000),
+    "chunked": post_batch(body=b"0\r\n\r\n", transfer_encoding="chunked"),
+    "pipelined": lambda here, sales: post_batch()(here, sales) * 2,
+    "goodbye": post_batch(connection="close"),
+}
+
 CASES: dict[str, Case] = {
     "taken": post(),
     "decided": post(prefer="wait=10"),
@@ -69,10 +104,19 @@ def described(here: Gateway) -> Any:
 
 @pytest.mark.parametrize("case", CASES)
 def test_both_say_the_same(here: Gateway, sales: Sales, described: Any, case: str) -> None:
+    _say_the_same(here, sales, CASES[case], described["paths"]["/v1/sales/{sale}/purchases"]["post"])
+
+
+@pytest.mark.parametrize("case", BATCHES)
+def test_both_say_the_same_to_batches(here: Gateway, sales: Sales, described: Any, case: str) -> None:
+    _say_the_same(here, sales, BATCHES[case], described["paths"]["/v1/sales/{sale}/purchases:batch"]["post"])
+
+
+def _say_the_same(here: Gateway, sales: Sales, case: Case, operation: Any) -> None:
     answers = []
     for connect in KINDS.values():
         with connect(here) as caller:
-            answers.append(caller.say(CASES[case](here, sales)).answer())
+            answers.append(caller.say(case(here, sales)).answer())
             assert answers[-1].headers.get("connection") != "close" or caller.is_ended()
     intake, fastapi = answers
     assert intake.status == fastapi.status
@@ -81,7 +125,7 @@ def test_both_say_the_same(here: Gateway, sales: Sales, described: Any, case: st
     if intake.status not in {400, 503}:
         assert intake.json.get("detail") == fastapi.json.get("detail")
         assert intake.json.get("errors") == fastapi.json.get("errors")
-    _check(described["paths"]["/v1/sales/{sale}/purchases"]["post"], intake)
+    _check(operation, intake)
 
 
 def test_a_token_without_the_scope_is_refused_alike(auditor: Gateway, sales: Sales) -> None:
