@@ -2,9 +2,15 @@
 
 from typing import Final
 
-from service.bench import purchase
+from service.bench import batch, idle, overload, purchase, reads, sales, waiting
 from service.bench.frame import Benchmark
 
 BENCHMARKS: Final = (
     Benchmark("purchase", "What does a purchase cost that is on disk, stamped and authenticated?", purchase.measure),
+    Benchmark("batch", "How many purchases a second does a service get in that collects them?", batch.measure),
+    Benchmark("reads", "What do pages cost that are read while a sale runs?", reads.measure),
+    Benchmark("sales", "What do more sales at once cost, and a lobby?", sales.measure),
+    Benchmark("waiting", "What do those cost the buyers who wait, and who ask?", waiting.measure),
+    Benchmark("overload", "Who is served when ten times as many press as can be served?", overload.measure),
+    Benchmark("idle", "What does a gateway cost while nothing happens?", idle.measure),
 )

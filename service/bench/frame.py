@@ -91,6 +91,10 @@ class Rounds:
         """A quantity of a rival."""
         return figure(f"{rival}: {what}", self.values(rival, what), self._units[what], goal)
 
+    def measured(self) -> list[tuple[str, str]]:
+        """Every (rival, quantity), in the order of measuring."""
+        return list(self._values)
+
     def figures(self) -> list[Figure]:
         """Every quantity of every rival, in the order of measuring."""
         return [self.figure(rival, what) for rival, what in self._values]

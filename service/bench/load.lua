@@ -1,5 +1,5 @@
 -- Requests for wrk, each of a buyer that nobody else is, and the figures of the run as one line of JSON.
--- Arguments after `--`: method, path, token, prefix of the buyers, whether each head is to be another (0 or 1), and
+-- Arguments after `--`: method, paths (in turn, with commas between them), token, prefix of the buyers, whether each head is to be another (0 or 1), and
 -- purchases in a request (0: no body; 1: the purchase call; more: the batch call).
 local threads = 0
 
@@ -9,12 +9,16 @@ function setup(thread)
 end
 
 function init(args)
-  method, path, token, prefix = args[1], args[2], args[3], args[4]
+  local method, token = args[1], args[3]
+  prefix = args[4]
   another_head, purchases = args[5] == "1", tonumber(args[6])
-  start = method .. " " .. path .. " HTTP/1.1\r\nhost: bench\r\n"
-    .. (token ~= "" and "authorization: Bearer " .. token .. "\r\n" or "")
-    .. (purchases > 0 and "content-type: application/json\r\n" or "")
-  counter = 0
+  starts = {}
+  for path in args[2]:gmatch("[^,]+") do
+    starts[#starts + 1] = method .. " " .. path .. " HTTP/1.1\r\nhost: bench\r\n"
+      .. (token ~= "" and "authorization: Bearer " .. token .. "\r\n" or "")
+      .. (purchases > 0 and "content-type: application/json\r\n" or "")
+  end
+  asked, counter = 0, 0
 end
 
 local function buyer()
@@ -23,9 +27,10 @@ local function buyer()
 end
 
 function request()
-  local head = start
+  asked = asked + 1
+  local head = starts[asked % #starts + 1]
   if another_head then
-    head = head .. string.format("idempotency-key: %s-%d-%09d\r\n", prefix, number, counter)
+    head = head .. string.format("idempotency-key: %s-%d-%09d\r\n", prefix, number, asked)
   end
   if purchases == 0 then
     return head .. "\r\n"

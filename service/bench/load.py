@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from itertools import count
+from itertools import count, cycle
 from typing import Final
 
 import httptools
@@ -35,6 +35,7 @@ class Asked:
 
     port: int
     path: str
+    """Or several with commas between them, to be asked in turn."""
     token: str = ""
     method: str = "POST"
     purchases: int = 1
@@ -112,9 +113,7 @@ def _prefix() -> str:
 
 async def _own(asked: Asked, seconds: float) -> Answers:
     """The same as wrk, by this process."""
-    head = f"{asked.method} {asked.path} HTTP/1.1\r\nhost: bench\r\n"
-    head += f"authorization: Bearer {asked.token}\r\n" if asked.token else ""
-    run = _Run(asked, head, _prefix(), time.perf_counter() + seconds)
+    run = _Run(asked, _prefix(), time.perf_counter() + seconds)
     began = time.perf_counter()
     connections = [_Connection(run) for _ in range(asked.connections)]
     loop = asyncio.get_running_loop()
@@ -136,15 +135,19 @@ async def _own(asked: Asked, seconds: float) -> Answers:
 class _Run:
     """One run of our own generator, shared by its connections."""
 
-    def __init__(self, asked: Asked, head: str, prefix: str, until: float) -> None:
-        self._asked, self._head, self._prefix, self.until = asked, head, prefix, until
+    def __init__(self, asked: Asked, prefix: str, until: float) -> None:
+        self._asked, self._prefix, self.until = asked, prefix, until
+        token = f"authorization: Bearer {asked.token}\r\n" if asked.token else ""
+        self._heads = cycle(
+            f"{asked.method} {path} HTTP/1.1\r\nhost: bench\r\n{token}" for path in asked.path.split(",")
+        )
         self._numbers = count()
         self.took_us: list[float] = []
         self.refused = self.broken = 0
 
     def request(self) -> bytes:
         """The next request."""
-        head = self._head
+        head = next(self._heads)
         if self._asked.another_head:
             head += f"idempotency-key: {self._prefix}-{next(self._numbers)}\r\n"
         if not self._asked.purchases:

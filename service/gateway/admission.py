@@ -1,4 +1,4 @@
-"""One script call to the store for all purchases of a turn of the event loop: group commit.
+"""One call to the store for all purchases of a turn of the event loop, a script call for each sale: group commit.
 
 The store syncs its append-only file once per turn of its own loop, before it replies, so the more requests share a
 call the less each pays for the disk, and for the way there. A reply means: on disk.
@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 from redis.exceptions import RedisError
@@ -21,8 +21,8 @@ from service.store.opening import Store
 
 _log = structlog.get_logger()
 
-MOST_IN_ONE_CALL: Final = 500
-"""Attempts of one script call, which holds the store up meanwhile: about 2 ms."""
+MOST_AT_ONCE: Final = 500
+"""Attempts of one call, which holds the store up meanwhile: about 2 ms."""
 MOST_CALLS_AT_ONCE: Final = 4
 """More calls at once would only wait for each other's disk; fewer and larger ones share it."""
 
@@ -91,16 +91,25 @@ class Admission:
         return now_raw_ns - waiting[0].since_raw_ns if waiting else 0
 
     def flush(self) -> None:
-        """Call the store for whoever waits; what does not fit waits for a call to come back. Sales take turns."""
+        """Call the store for whoever waits; what does not fit waits for a call to come back."""
         while self._waiting and self._free:
-            sale = next(iter(self._waiting))
-            waiting = self._waiting.pop(sale)
-            attempts = [waiting.popleft() for _ in range(min(len(waiting), MOST_IN_ONE_CALL))]
-            if waiting:
-                self._waiting[sale] = waiting
-            call = asyncio.ensure_future(self._call(self._free.pop(), sale, attempts))
+            call = asyncio.ensure_future(self._call(self._free.pop(), self._next()))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
+
+    def _next(self) -> list[tuple[SaleId, list[Attempt]]]:
+        """Who goes next, by sale. Sales take turns, so that a hot one keeps no other waiting."""
+        taken: list[tuple[SaleId, list[Attempt]]] = []
+        room = MOST_AT_ONCE
+        while self._waiting and room:
+            sale = next(iter(self._waiting))
+            waiting = self._waiting.pop(sale)
+            attempts = [waiting.popleft() for _ in range(min(len(waiting), room))]
+            if waiting:
+                self._waiting[sale] = waiting
+            room -= len(attempts)
+            taken.append((sale, attempts))
+        return taken
 
     async def close(self) -> None:
         """End the connections; calls under way are lost to their callers."""
@@ -109,32 +118,42 @@ class Admission:
         for lane in self._free:
             await lane.close()
 
-    async def _call(self, lane: Lane, sale: SaleId, attempts: list[Attempt]) -> None:
-        words: list[str] = []
-        for attempt in attempts:
-            request, buyer, arrival = attempt.request, attempt.buyer, attempt.arrival
-            if arrival is None:
-                words += (request, buyer, "", "", "")
-            else:
-                words += (request, buyer, str(arrival.stamp_ns), *log_line_halves(request, buyer, *arrival))
+    async def _call(self, lane: Lane, taken: list[tuple[SaleId, list[Attempt]]]) -> None:
         try:
-            names = (keys.log(sale), keys.buyers(sale), keys.requests(sale), keys.mark(sale), keys.stop(sale))
-            replies: Any = await lane.call(names, words)
+            replies = await lane.call([(_names(sale), _words(attempts)) for sale, attempts in taken])
         except (RedisError, OSError) as error:
-            _log.warning("the store did not take purchases", sale=sale, purchases=len(attempts), error=str(error))
-            replies = [None] * len(attempts)
+            replies = [error] * len(taken)
         finally:
             self._free.append(lane)
         self.flush()
-        self.in_flight -= len(attempts)
-        for attempt, reply in zip(attempts, replies, strict=True):
-            attempt.tell(attempt, reply if type(reply) is int else _result(reply))
+        for (sale, attempts), reply in zip(taken, replies, strict=True):
+            self.in_flight -= len(attempts)
+            if isinstance(reply, Exception):
+                _log.warning("the store did not take purchases", sale=sale, purchases=len(attempts), error=str(reply))
+                results: list[Result] = [StoreGone()] * len(attempts)
+            else:
+                results = [told if type(told) is int else _result(told) for told in reply]
+            for attempt, result in zip(attempts, results, strict=True):
+                attempt.tell(attempt, result)
 
 
-def _result(reply: list[bytes] | None) -> Result:
+def _names(sale: SaleId) -> list[str]:
+    return [keys.log(sale), keys.buyers(sale), keys.requests(sale), keys.mark(sale), keys.stop(sale)]
+
+
+def _words(attempts: list[Attempt]) -> list[str]:
+    words: list[str] = []
+    for attempt in attempts:
+        request, buyer, arrival = attempt.request, attempt.buyer, attempt.arrival
+        if arrival is None:
+            words += (request, buyer, "", "", "")
+        else:
+            words += (request, buyer, str(arrival.stamp_ns), *log_line_halves(request, buyer, *arrival))
+    return words
+
+
+def _result(reply: list[bytes]) -> Result:
     """Everything but a number of its own."""
-    if reply is None:
-        return StoreGone()
     if reply[0] == b"known":
         try:
             return parse_log_line(reply[1])

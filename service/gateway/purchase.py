@@ -34,6 +34,8 @@ from service.gateway.told import accepted, decided, pending, pending_body, prefe
 
 MOST_IN_FLIGHT: Final = 20_000
 """Purchases on their way to the store at once; beyond that new ones are refused, so that memory stays bounded."""
+KEPT_IN_FLIGHT: Final = 64
+"""So few are always worth taking, also in overload: the store has something to do while others are refused."""
 _ID_BYTES: Final = 15
 _ID_CHARACTERS: Final = 20
 _IDS_AT_ONCE: Final = 256
@@ -158,7 +160,7 @@ class Purchases:
         if queue is None:
             queue = self._queues[sale.id] = Queue(sale.terms.intake_grace_ns)
         waited_ns = now_ns - call.received.raw_ns + self._admission.behind_ns(sale.id, now_ns)
-        return queue.refuses(now_ns, waited_ns, call.head.is_batch)
+        return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
 
     def _arrival(self, sale: Sale, received: ReceivedAt | None) -> "Arrival | _Refused":
         """What may be logged of when a call came, or the refusal that is owed unless a buyer has an entry already."""

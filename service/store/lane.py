@@ -1,4 +1,4 @@
-"""A connection of its own for one script: one call at a time, with as little as possible between caller and store.
+"""A connection of its own for one script: a few calls in one go, with as little as possible between caller and store.
 
 A pooled call of redis-py costs about as much as twenty purchases: it takes a connection from the pool, asks whether
 that is healthy, packs word by word in Python, and makes a task for each way's time limit. Here the library connects,
@@ -9,13 +9,16 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import hiredis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from service.store.opening import REPLY_TIMEOUT_SECONDS, Store
 from service.store.scripts import source
+
+Call: TypeAlias = tuple[Sequence[str], Sequence[str]]
+"""A script's keys and arguments."""
 
 _pack: Final[Any] = hiredis.pack_command
 _IDLE_SECONDS: Final = 0.005
@@ -33,29 +36,30 @@ class Lane:
         self._connection.socket_timeout = None
         self._used_seconds = 0.0
 
-    async def call(self, names: Sequence[str], words: Sequence[str]) -> Any:
-        """What the script returns.
+    async def call(self, calls: Sequence[Call]) -> list[Any]:
+        """What the script returns for each call, or the error that the store answered instead. They travel together,
+        and the store syncs once for all of them.
 
         Raises:
-            redis.exceptions.RedisError, OSError: the store cannot be reached, refused, or did not answer in time.
+            redis.exceptions.RedisError, OSError: the store cannot be reached, or did not answer in time.
         """
-        connection = self._connection
         whole = False
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 if time.monotonic() - self._used_seconds > _IDLE_SECONDS:
                     await self._connect()
-                reply = await self._ask("EVALSHA", self._hash, names, words)
-                if isinstance(reply, NoScriptError):
-                    reply = await self._ask("EVAL", self._source, names, words)
+                replies = await self._ask("EVALSHA", self._hash, calls)
+                unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+                if unknown:
+                    again = await self._ask("EVAL", self._source, [calls[index] for index in unknown])
+                    for index, reply in zip(unknown, again, strict=True):
+                        replies[index] = reply
                 whole = True
         finally:
             if not whole:
-                await connection.disconnect(nowait=True)
+                await self._connection.disconnect(nowait=True)
         self._used_seconds = time.monotonic()
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        return replies
 
     async def close(self) -> None:
         """End the connection."""
@@ -68,10 +72,13 @@ class Lane:
             await self._connection.disconnect(nowait=True)
             await self._connection.connect()
 
-    async def _ask(self, command: str, script: str, names: Sequence[str], words: Sequence[str]) -> Any:
-        packed = _pack((command, script, len(names), *names, *words))
+    async def _ask(self, command: str, script: str, calls: Sequence[Call]) -> list[Any]:
+        packed = [_pack((command, script, len(names), *names, *words)) for names, words in calls]
         await self._connection.send_packed_command(packed, check_health=False)
-        try:
-            return await self._connection.read_response()
-        except NoScriptError as error:
-            return error
+        replies: list[Any] = []
+        for _ in calls:
+            try:
+                replies.append(await self._connection.read_response())
+            except ResponseError as error:
+                replies.append(error)
+        return replies

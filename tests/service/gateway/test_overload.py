@@ -70,6 +70,15 @@ def test_silence_ends_it() -> None:
     assert not any(ask(queue, 9 * INTERVAL_NS, 10 * INTERVAL_NS, 3 * LIMIT_NS))
 
 
+def test_a_store_with_nothing_to_do_is_given_something() -> None:
+    """Or, when refusing takes all the time there is, nobody would be served."""
+    queue = Queue(GRACE_NS)
+    ask(queue, 0, 2 * INTERVAL_NS, 3 * LIMIT_NS)
+    assert queue.refuses(2 * INTERVAL_NS + 1, 3 * LIMIT_NS)
+    assert not queue.refuses(2 * INTERVAL_NS + 2, 3 * LIMIT_NS, store_is_idle=True)
+    assert queue.refuses(2 * INTERVAL_NS + 3, GRACE_NS // 2 + 1, store_is_idle=True)
+
+
 @given(st.lists(st.tuples(st.integers(0, 50_000_000), st.integers(0, 2 * LIMIT_NS)), max_size=200))
 def test_nobody_within_twice_the_limit_is_ever_refused(steps: list[tuple[int, int]]) -> None:
     queue, now_ns = Queue(GRACE_NS), 0

@@ -15,6 +15,8 @@ from service.store.opening import connect
 SALE = "ef" * 16
 NAMES = [keys.log(SALE), keys.buyers(SALE), keys.requests(SALE), keys.mark(SALE), keys.stop(SALE)]
 
+OTHERS = [name.replace(SALE, "cd" * 16) for name in NAMES]
+
 
 def lookup(buyer: str) -> list[str]:
     return ["here.1", buyer, "", "", ""]
@@ -26,17 +28,18 @@ def test_a_call_finds_its_way_back(client: "redis.Redis[bytes]", url: str) -> No
     async def run() -> None:
         store = connect(url)
         lane = Lane(store, "admit")
-        assert await lane.call(NAMES, lookup("ada")) == [[b"unknown"]]
+        assert await lane.call([(NAMES, lookup("ada"))]) == [[[b"unknown"]]]
         client.script_flush()
-        assert await lane.call(NAMES, lookup("ada")) == [[b"unknown"]]
+        assert await lane.call([(NAMES, lookup("ada"))]) == [[[b"unknown"]]]
         client.client_kill_filter(_type="normal", skipme=True)
         await asyncio.sleep(0.01)  # longer than a lane trusts its connection: it is looked at before it is used
-        assert await lane.call(NAMES, lookup("ada")) == [[b"unknown"]]
+        assert await lane.call([(NAMES, lookup("ada"))]) == [[[b"unknown"]]]
         client.set(keys.log(SALE), "no stream")
-        with pytest.raises(ResponseError):
-            await lane.call(NAMES, lookup("ada"))
+        failed, found = await lane.call([(NAMES, lookup("ada")), (OTHERS, lookup("ada"))])
+        assert isinstance(failed, ResponseError)
+        assert found == [[b"unknown"]]
         client.delete(keys.log(SALE))
-        assert await lane.call(NAMES, lookup("ada")) == [[b"unknown"]]
+        assert await lane.call([(NAMES, lookup("ada"))]) == [[[b"unknown"]]]
         await lane.close()
         await store.aclose()
 
@@ -49,9 +52,9 @@ def test_a_connection_that_is_cut_during_a_call_is_an_error_and_then_made_anew(
     async def run() -> None:
         store = connect(url)
         lane = Lane(store, "admit")
-        await lane.call(NAMES, lookup("ada"))
+        await lane.call([(NAMES, lookup("ada"))])
         client.client_pause(10_000, all=False)
-        under_way: asyncio.Task[Any] = asyncio.create_task(lane.call(NAMES, lookup("ada")))
+        under_way: asyncio.Task[Any] = asyncio.create_task(lane.call([(NAMES, lookup("ada"))]))
         deadline = time.monotonic() + 10
         while not any("b" in one["flags"] for one in client.client_list()):
             assert time.monotonic() < deadline
@@ -60,7 +63,7 @@ def test_a_connection_that_is_cut_during_a_call_is_an_error_and_then_made_anew(
         client.client_unpause()
         with pytest.raises((RedisError, OSError)):
             await under_way
-        assert await lane.call(NAMES, lookup("ada")) == [[b"unknown"]]
+        assert await lane.call([(NAMES, lookup("ada"))]) == [[[b"unknown"]]]
         await lane.close()
         await store.aclose()
 
@@ -73,7 +76,7 @@ def test_a_server_that_is_not_there_is_an_error() -> None:
         lane = Lane(store, "admit")
         for _ in range(2):
             with pytest.raises((RedisError, OSError)):
-                await lane.call(NAMES, lookup("ada"))
+                await lane.call([(NAMES, lookup("ada"))])
         await lane.close()
         await store.aclose()
 

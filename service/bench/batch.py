@@ -1,0 +1,64 @@
+"""The batch call beside the single one: purchases a second on one gateway process, every one of them with its outcome.
+
+What limits a batch is the store: it does the same work for each purchase, however they came. So the store alone is
+measured beside it, in the same rounds.
+"""
+
+from typing import Final
+
+from service.bench.frame import Effort, Found, Reading, Rival, take_turns
+from service.bench.load import GENERATOR, Asked, all_taken
+from service.bench.purchase import STORE, store_alone
+from service.bench.stage import Stage, processor_seconds, stage
+
+SINGLE: Final = "one purchase a call, 64 connections"
+SIZES: Final = ((10, 32), (100, 8), (1_000, 2))
+"""Purchases in a batch, and connections."""
+RATE: Final = "purchases/s"
+COST: Final = "processor time of the gateway"
+
+
+def measure(effort: Effort) -> Found:
+    """Single calls, batches of three sizes, and the store alone, in turn."""
+    with stage() as ours:
+        sales = [ours.publish() for _ in range((1 + len(SIZES)) * effort.rounds)]
+        ours.end_arbiter()
+
+        def load(purchases: int, connections: int) -> list[Reading]:
+            path = f"/v1/sales/{sales.pop()}/purchases" + (":batch" if purchases > 1 else "")
+            asked = Asked(ours.port, path, ours.token, purchases=purchases, connections=connections)
+            return _with_cost(ours, asked, effort.seconds)
+
+        rivals = [Rival(SINGLE, lambda: load(1, 64))]
+        for purchases, connections in SIZES:
+            rivals.append(
+                Rival(
+                    _name(purchases, connections),
+                    lambda purchases=purchases, connections=connections: load(purchases, connections),  # type: ignore[misc]
+                )
+            )
+        rivals.append(Rival(STORE, lambda: store_alone(ours, 500, 4, effort.seconds)))
+        rounds = take_turns(rivals, effort)
+    largest = _name(*SIZES[-1])
+    return Found(
+        [
+            *(rounds.figure(*both) for both in rounds.measured() if both != (largest, RATE)),
+            rounds.figure(largest, RATE, "≥ 100,000 on a quiet machine"),
+            rounds.ratio("the largest batches against single calls", (largest, RATE), (SINGLE, RATE)),
+            rounds.ratio("the largest batches against the store alone", (largest, RATE), (STORE, RATE)),
+        ],
+        [GENERATOR, "p50 and p99 are of whole batches"],
+    )
+
+
+def _name(purchases: int, connections: int) -> str:
+    return f"batches of {purchases:,}, {connections} connections"
+
+
+def _with_cost(ours: Stage, asked: Asked, seconds: float) -> list[Reading]:
+    """Rate, latency, and processor time for a purchase."""
+    before_seconds = processor_seconds(ours.pid())
+    answers = all_taken(asked, seconds)
+    spent_seconds = processor_seconds(ours.pid()) - before_seconds
+    cost_us = spent_seconds / (answers.requests * asked.purchases) * 1e6
+    return [*answers.readings(asked.purchases, RATE), Reading(COST, cost_us, "µs")]
