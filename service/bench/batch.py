@@ -7,15 +7,14 @@ measured beside it, in the same rounds.
 from typing import Final
 
 from service.bench.frame import Effort, Found, Reading, Rival, take_turns
-from service.bench.load import GENERATOR, Asked, all_taken
+from service.bench.load import GENERATOR, Asked, with_cost
 from service.bench.purchase import STORE, store_alone
-from service.bench.stage import Stage, processor_seconds, stage
+from service.bench.stage import stage
 
 SINGLE: Final = "one purchase a call, 64 connections"
 SIZES: Final = ((10, 32), (100, 8), (1_000, 2))
 """Purchases in a batch, and connections."""
 RATE: Final = "purchases/s"
-COST: Final = "processor time of the gateway"
 
 
 def measure(effort: Effort) -> Found:
@@ -27,7 +26,7 @@ def measure(effort: Effort) -> Found:
         def load(purchases: int, connections: int) -> list[Reading]:
             path = f"/v1/sales/{sales.pop()}/purchases" + (":batch" if purchases > 1 else "")
             asked = Asked(ours.port, path, ours.token, purchases=purchases, connections=connections)
-            return _with_cost(ours, asked, effort.seconds)
+            return with_cost(asked, effort.seconds, ours.pid(), RATE)
 
         rivals = [Rival(SINGLE, lambda: load(1, 64))]
         for purchases, connections in SIZES:
@@ -53,12 +52,3 @@ def measure(effort: Effort) -> Found:
 
 def _name(purchases: int, connections: int) -> str:
     return f"batches of {purchases:,}, {connections} connections"
-
-
-def _with_cost(ours: Stage, asked: Asked, seconds: float) -> list[Reading]:
-    """Rate, latency, and processor time for a purchase."""
-    before_seconds = processor_seconds(ours.pid())
-    answers = all_taken(asked, seconds)
-    spent_seconds = processor_seconds(ours.pid()) - before_seconds
-    cost_us = spent_seconds / (answers.requests * asked.purchases) * 1e6
-    return [*answers.readings(asked.purchases, RATE), Reading(COST, cost_us, "µs")]

@@ -19,6 +19,7 @@ import httptools
 import uvloop
 
 from service.bench.frame import BenchmarkError, Reading
+from service.bench.machine import processor_seconds
 
 WRK: Final = shutil.which("wrk")
 GENERATOR: Final = (
@@ -26,6 +27,7 @@ GENERATOR: Final = (
     if WRK
     else "NO wrk HERE: load by a generator in Python, slower than the gateway; install wrk for figures to be believed"
 )
+COST: Final = "the server's processor time for each"
 _LAST_ANSWERS_SECONDS: Final = 10.0
 _prefixes = count()
 
@@ -91,6 +93,17 @@ def all_taken(asked: Asked, seconds: float) -> Answers:
     if answers.refused:
         raise BenchmarkError(f"{asked.path}: {answers.refused} of {answers.requests} answers were refusals")
     return answers
+
+
+def with_cost(asked: Asked, seconds: float, server_pid: int, what: str = "requests/s") -> list[Reading]:
+    """`all_taken`, and the processor time that the server spent for each purchase or request: unlike a rate, that
+    hardly depends on who else uses the machine.
+    """
+    each = max(1, asked.purchases)
+    before_seconds = processor_seconds(server_pid)
+    answers = all_taken(asked, seconds)
+    spent_us = (processor_seconds(server_pid) - before_seconds) * 1e6
+    return [*answers.readings(each, what), Reading(COST, spent_us / (answers.requests * each), "µs")]
 
 
 def _wrk(asked: Asked, seconds: float) -> Answers:

@@ -15,7 +15,7 @@ import redis
 
 from model.wire import log_line_halves
 from service.bench.frame import Effort, Found, Reading, Rival, take_turns
-from service.bench.load import GENERATOR, Asked, all_taken
+from service.bench.load import COST, GENERATOR, Asked, with_cost
 from service.bench.stage import Stage, plain_store, rival_server, stage
 from service.store import keys
 from service.store.scripts import source
@@ -42,7 +42,7 @@ def measure(effort: Effort) -> Found:
             durable: opened.enter_context(plain_store(folder / f"durable-{durable}", durable))
             for durable in (False, True)
         }
-        ports = {durable: opened.enter_context(rival_server(url)) for durable, url in urls.items()}
+        servers = {durable: opened.enter_context(rival_server(url)) for durable, url in urls.items()}
         for url in urls.values():
             with redis.Redis.from_url(url) as store:
                 store.set("shoes", 10**12)
@@ -50,18 +50,19 @@ def measure(effort: Effort) -> Found:
         def firstcome(another_head: bool) -> list[Reading]:
             path = f"/v1/sales/{sales.pop()}/purchases"
             asked = Asked(ours.port, path, ours.token, another_head=another_head)
-            return all_taken(asked, effort.seconds).readings()
+            return with_cost(asked, effort.seconds, ours.pid())
 
-        def rival(port: int, path: str) -> list[Reading]:
-            return all_taken(Asked(port, path), effort.seconds).readings()
+        def rival(durable: bool, path: str) -> list[Reading]:
+            port, pid = servers[durable]
+            return with_cost(Asked(port, path), effort.seconds, pid)
 
         rounds = take_turns(
             [
-                Rival(PLAIN, lambda: rival(ports[False], "/sales/shoes/purchases")),
+                Rival(PLAIN, lambda: rival(False, "/sales/shoes/purchases")),
                 Rival(OURS, lambda: firstcome(another_head=False)),
                 Rival(OTHER_HEADS, lambda: firstcome(another_head=True)),
-                Rival(DURABLE, lambda: rival(ports[True], "/sales/shoes/purchases")),
-                Rival(NOTHING, lambda: rival(ports[False], "/nothing")),
+                Rival(DURABLE, lambda: rival(True, "/sales/shoes/purchases")),
+                Rival(NOTHING, lambda: rival(False, "/nothing")),
                 Rival(STORE, lambda: store_alone(ours, 500, 4, effort.seconds)),
                 Rival(STORE_SINGLE, lambda: store_alone(ours, 1, 64, effort.seconds)),
             ],
@@ -73,6 +74,7 @@ def measure(effort: Effort) -> Found:
             rounds.ratio("purchases against the plain endpoint", (OURS, RATE), (PLAIN, RATE), "≥ 6"),
             rounds.ratio("the same, no two heads alike", (OTHER_HEADS, RATE), (PLAIN, RATE)),
             rounds.ratio("purchases against the durable endpoint", (OURS, RATE), (DURABLE, RATE)),
+            rounds.ratio("the plain server's processor time for each, against ours", (PLAIN, COST), (OURS, COST)),
             rounds.ratio("our p99 against the plain endpoint's p50", (OURS, "p99"), (PLAIN, "p50"), "≤ 1"),
         ],
         [GENERATOR, "64 connections; gateway, store, clockd and load share the cores; the arbiter is not among them"],

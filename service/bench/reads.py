@@ -24,7 +24,9 @@ def measure(effort: Effort) -> Found:
     with ExitStack() as opened:
         ours = opened.enter_context(stage())
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="firstcome-bench-")))
-        nothing = opened.enter_context(rival_server(opened.enter_context(plain_store(folder / "store", durable=False))))
+        nothing, _ = opened.enter_context(
+            rival_server(opened.enter_context(plain_store(folder / "store", durable=False)))
+        )
         sale = ours.publish()
         _, entry = ours.call("POST", f"/v1/sales/{sale}/purchases", {"buyer": "somebody"})
         ours.end_arbiter()

@@ -7,7 +7,6 @@ cores shared with the load it would be measured too. What it costs beside the re
 
 import http.client
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -141,8 +140,8 @@ def plain_store(folder: Path, durable: bool) -> Iterator[str]:
 
 
 @contextmanager
-def rival_server(store_url: str) -> Iterator[int]:
-    """The rivals' application in one process of uvicorn, on a store. Gives its port."""
+def rival_server(store_url: str) -> Iterator[tuple[int, int]]:
+    """The rivals' application in one process of uvicorn, on a store. Gives its port and its process id."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "uvicorn", "service.bench.rivals:app", "--host", "127.0.0.1", "--port", str(port)),
@@ -152,7 +151,7 @@ def rival_server(store_url: str) -> Iterator[int]:
     server = processes.start(command, {"RIVAL_STORE": store_url})
     try:
         wait_until(lambda: listens(port), "a rival's server")
-        yield port
+        yield port, server.pid
     finally:
         processes.end([server])
 
@@ -168,15 +167,3 @@ def listens(port: int) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def processor_seconds(pid: int) -> float:
-    """Processor time that a process has used, its own and the kernel's for it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process that is in use now."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

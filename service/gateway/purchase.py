@@ -12,6 +12,7 @@ A batch is the same call for many buyers at once: `batch.py`.
 import asyncio
 import binascii
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -95,14 +96,19 @@ class Purchases:
 
     def _turn(self) -> None:
         """All calls that came in this turn; what they send to the store goes together."""
-        calls, self._taken = self._taken, []
+        calls, self._taken = deque(self._taken), []
         self._stamper.look()
         now_ns = self._stamper.host.raw_ns()
-        for call in calls:
-            refusal = self._begin(call, now_ns)
-            if refusal is not None:
-                call.respond(refusal)
-        self._admission.flush()
+        try:
+            while calls:
+                call = calls.popleft()
+                refusal = self._begin(call, now_ns)
+                if refusal is not None:
+                    call.respond(refusal)
+        finally:
+            for call in calls:  # those behind one that met a fault of ours have their turn all the same
+                self.take(call)
+            self._admission.flush()
 
     def _begin(self, call: Call, now_ns: int) -> Answer | None:
         """Send a call on its way to the store, or give the refusal."""

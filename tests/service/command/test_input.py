@@ -14,7 +14,7 @@ from tests.service.processes import Program
 from tests.service.store.conftest import free_port
 
 VERBS = [
-    *("demo", "serve", "gateway", "arbiter", "export", "audit", "prove", "token"),
+    *("demo", "serve", "gateway", "arbiter", "export", "audit", "prove", "bench", "token"),
     *(f"sale {verb}" for verb in ("publish", "list", "show", "cancel", "buy", "watch")),
 ]
 GATEWAY = ("gateway", "--region", "here", "--arbiter-store", "redis://127.0.0.1:1/0")
@@ -82,6 +82,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no token": (("sale", "list"), "FIRSTCOME_TOKEN"),
     "a wait too long": (("sale", "buy", "x", "ada", "--wait", "61", "--token", "t"), "60"),
     "no bundle": (("audit", "/nosuch"), "/nosuch"),
+    "no benchmark": (("bench", "--only", "nosuch"), "nosuch"),
     "no obligation": (("prove", "--only", "nosuch"), "nosuch"),
     "a store to export from": (
         ("export", "x", "--store", "x", "--bundle", "/tmp/nosuch-bundle"),
