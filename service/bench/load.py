@@ -19,7 +19,7 @@ import httptools
 import uvloop
 
 from service.bench.frame import BenchmarkError, Reading
-from service.bench.machine import processor_seconds
+from service.bench.stage import processor_seconds
 
 WRK: Final = shutil.which("wrk")
 GENERATOR: Final = (

@@ -1,6 +1,4 @@
-"""On what something was measured, since a figure without its machine and its commit says nothing; and what processes
-use of it.
-"""
+"""On what something was measured: a figure without its machine and its commit says nothing."""
 
 import os
 import platform
@@ -51,15 +49,3 @@ def _processor() -> str:
         if name.strip() == "model name":
             return " ".join(value.split())
     return platform.machine() or "unknown"
-
-
-def processor_seconds(pid: int) -> float:
-    """Processor time that a process has used, its own and the kernel's for it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process that is in use now."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

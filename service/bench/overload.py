@@ -17,9 +17,8 @@ from typing import Final
 
 from service.bench.frame import BenchmarkError, Effort, Found, Line, Plot, Reading, Rival, figure, take_turns
 from service.bench.load import Asked, load
-from service.bench.machine import resident_mib
 from service.bench.openloop import Pressed, press
-from service.bench.stage import Stage, stage
+from service.bench.stage import Stage, resident_mib, stage
 from service.store import keys
 
 TIMES: Final = 10

@@ -11,8 +11,7 @@ from typing import Final
 
 from service.bench.frame import BenchmarkError, Effort, Found, Reading, Rival, take_turns
 from service.bench.load import GENERATOR, Asked, all_taken, load
-from service.bench.machine import resident_mib
-from service.bench.stage import Stage, stage, wait_until
+from service.bench.stage import Stage, resident_mib, stage, wait_until
 from service.store import keys
 
 WAITING: Final = 1_000

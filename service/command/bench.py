@@ -1,6 +1,7 @@
 """`firstcome bench`: what things cost, measured beside their rivals on this machine."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,7 @@ def bench(
     unknown = [name for name in only or () if name not in known]
     if unknown:
         raise CannotRun(f"no benchmark is called {unknown[0]!r}: there are {', '.join(known)}")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     progress = Console(stderr=True)
     effort = Effort(
         rounds=rounds or (1 if quick else 5),
