@@ -126,7 +126,7 @@ HostClockSpec = Annotated[
         envvar="CLOCKD_HOST_CLOCK",
         parser=host_clock_option,
         metavar="SPEC",
-        help="'real', or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…'.",
+        help="'real', or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…,fate=…'.",
     ),
 ]
 LocalReferenceFlag = Annotated[

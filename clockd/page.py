@@ -36,7 +36,7 @@ OUR_MAGIC: Final = b"FIRSTCME"
 OUR_VERSION: Final = 2
 GENERATION_WORD: Final = 7  # the 16-bit word at byte 14
 HOST_BYTES: Final = 128
-VALID_FOR_NS: Final = 1000 * 1_000_000_000  # after the last publication, as ClockBound's void_after
+VALID_FOR_NS: Final = 1000 * 1_000_000_000  # after the last publication, as ClockBound's void_after; at most
 
 _HEADER = struct.Struct("=2I I H H")
 _PUBLIC = struct.Struct("=qq qq q Q I i B 7x")
