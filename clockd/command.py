@@ -38,17 +38,21 @@ from clockd.options import (
     refuse_if,
     server_option,
 )
-from clockd.page import HOST_BYTES, PageError, Writer
+from clockd.page import HOST_BYTES, VALID_FOR_NS, PageError, Writer
 from clockd.polling import MOST_SECONDS
 from clockd.ptp import Ptp
 from clockd.reader import Reader
 from clockd.report import describe, judge_health, plot, read_sources, screen, source_lines
 from clockd.server import LocalTruth, PageTruth, bind, serve
+from model.clock import PPB
 from model.track import Oscillator
+from model.vocabulary import is_id
 
 POLITE_POLL_SECONDS: Final = 16  # reference: never ask a server of others more often
 MOST_SOURCES: Final = 9  # every choice of those that may be honest is looked at: 126 of nine
+LEAST_VALID_SECONDS: Final = 3  # a publication that comes a second late is no dead daemon
 PLOTTED: Final = 60
+CAREFUL_ATTEMPTS: Final = 16  # some questions a minute may take their time: 10 µs for half a microsecond of the bound
 
 app = typer.Typer(
     add_completion=False,
@@ -118,6 +122,16 @@ def run_command(
             help="How fast that may change, in parts per trillion a second.",
         ),
     ] = 10_000,
+    valid_seconds: Annotated[
+        int,
+        typer.Option(
+            envvar="CLOCKD_VALID_SECONDS",
+            min=LEAST_VALID_SECONDS,
+            max=VALID_FOR_NS // PPB,
+            help="How long the page may be believed after its last publication: if this daemon dies, readers have no"
+            " time from then on. Until then their bound grows.",
+        ),
+    ] = VALID_FOR_NS // PPB,
     journal: Annotated[
         Path | None, typer.Option(envvar="CLOCKD_JOURNAL", help="Where every update is recorded, with its evidence.")
     ] = None,
@@ -142,7 +156,7 @@ def run_command(
     Example: clockd run --server ntp1.example.org --server ntp2.example.org --server ntp3.example.org
     """
     name = host or socket.gethostname()
-    receive_times = ReceiveTimes(host_clock)
+    receive_times = ReceiveTimes(host_clock, CAREFUL_ATTEMPTS, bracket_ns=0)
     asks: list[Asks] = [
         *(
             Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=not refuse_local_servers)
@@ -169,7 +183,10 @@ def run_command(
         poll_seconds < POLITE_POLL_SECONDS and not allow_fast_polling,
         f"--poll-seconds {poll_seconds} is under {POLITE_POLL_SECONDS}: with your own servers, --allow-fast-polling",
     )
-    refuse_if(len(name.encode()) > HOST_BYTES, f"--host: at most {HOST_BYTES} bytes")
+    refuse_if(
+        not is_id(name),
+        f"--host {name!r}: a log line needs 1 to {HOST_BYTES} of A-Z a-z 0-9 . _ ~ - (this machine's name by default)",
+    )
     if local_reference:
         asks.append(LocalReference(host_clock, local_bound_ns))
     settings = Settings(
@@ -179,6 +196,7 @@ def run_command(
         poll_seconds=1 if local_reference else poll_seconds,
         most_poll_seconds=1 if local_reference else _most_poll(poll_seconds, max_poll_seconds),
         oscillator=Oscillator(max_drift_ppb, max_wander_ppt_s),
+        valid_for_ns=valid_seconds * PPB,
         local_reference=local_reference,
         journal=journal,
         journal_bytes=journal_bytes,
