@@ -6,6 +6,7 @@ something wrong, 2 could not run with one line that says why; `check` is a monit
 """
 
 import asyncio
+import errno
 import json
 import socket
 import sys
@@ -42,7 +43,7 @@ from clockd.page import HOST_BYTES, VALID_FOR_NS, PageError, Writer
 from clockd.polling import MOST_SECONDS
 from clockd.ptp import Ptp
 from clockd.reader import Reader
-from clockd.report import describe, judge_health, plot, read_sources, screen, source_lines
+from clockd.report import Verdict, describe, judge_health, plot, read_sources, screen, source_lines
 from clockd.server import LocalTruth, PageTruth, bind, serve
 from model.clock import PPB
 from model.track import Oscillator
@@ -167,6 +168,8 @@ def run_command(
     for segment in clockbound or ():
         refuse_if(segment.resolve() == page.resolve(), "--clockbound: that is our own page; it cannot vouch for itself")
         asks.append(ClockBound(segment, host_clock))
+    refuse_if(ptp is None and ptp_clock is not None, "--ptp-clock says nothing without --ptp")
+    refuse_if(ptp is None and ptp_accuracy_ns is not None, "--ptp-accuracy-ns says nothing without --ptp")
     if ptp is not None:
         try:
             asks.append(Ptp(ptp, host_clock, max_drift_ppb, ptp_accuracy_ns, ptp_clock))
@@ -201,6 +204,9 @@ def run_command(
         journal=journal,
         journal_bytes=journal_bytes,
     )
+    refuse_if(journal is not None and journal.resolve() == page.resolve(), "--journal: that is the page")
+    if journal is not None:
+        _refuse_unwritable(journal)
     writer = _open_writer(page)
     to_standard_error()
     asyncio.run(run(settings, asks, receive_times, writer))
@@ -299,10 +305,13 @@ def check(
 
 
 def main() -> None:
-    """The console script: a wrong configuration is one line and exit status 2."""
+    """The console script: a wrong configuration is one line and exit status 2 (`check`: 3, as monitors have it)."""
     try:
         status = app(standalone_mode=False)
     except TyperException as error:
+        if sys.argv[1:2] == ["check"]:  # to a monitor 2 is critical, and this is only a mistake
+            typer.echo(f"CLOCK {Verdict.UNKNOWN.name} - {error.format_message()}")
+            sys.exit(Verdict.UNKNOWN)
         sys.stderr.write(f"clockd: {error.format_message()}\n")
         status = 2
     except KeyboardInterrupt:
@@ -316,6 +325,15 @@ def _most_poll(poll_seconds: int, max_poll_seconds: int | None) -> int:
         return poll_seconds if poll_seconds < POLITE_POLL_SECONDS else MOST_SECONDS
     refuse_if(max_poll_seconds < poll_seconds, "--max-poll-seconds is less than --poll-seconds")
     return max_poll_seconds
+
+
+def _refuse_unwritable(journal: Path) -> None:
+    """A full disk is no reason not to start: the journal goes on by itself when there is room."""
+    try:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        journal.open("ab").close()
+    except OSError as error:
+        refuse_if(error.errno != errno.ENOSPC, f"--journal {journal}: {error.strerror}")
 
 
 def _open_writer(page: Path) -> Writer:

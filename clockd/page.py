@@ -218,6 +218,7 @@ class Writer:
         try:
             if os.fstat(self._file).st_size < PAGE_BYTES:
                 os.truncate(self._file, PAGE_BYTES)
+            os.posix_fallocate(self._file, 0, PAGE_BYTES)  # on a full disk fail here, not by SIGBUS at the first update
             if fresh or _HEADER.unpack(start)[2:4] != (PAGE_BYTES, PUBLIC_VERSION):
                 generation = 0 if fresh else _HEADER.unpack(start)[4]
                 os.pwrite(self._file, _HEADER.pack(*MAGIC, PAGE_BYTES, 0, generation), 0)

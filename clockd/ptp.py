@@ -127,6 +127,9 @@ class Ptp:
         path: of its management socket.
         stated_accuracy_ns: the grandmaster's, where it does not say; None: then there is no bound.
         clock: of the network card that ptp4l measures with, `/dev/ptp0`; None for REALTIME (software timestamps).
+
+    Raises:
+        OSError: that is no clock.
     """
 
     def __init__(
@@ -136,6 +139,11 @@ class Ptp:
         self._path, self._host, self._drift_ppb, self._stated_ns = path, host, drift_ppb, stated_accuracy_ns
         self._clock = os.open(clock, os.O_RDONLY | os.O_CLOEXEC) if clock else None
         self._grandmaster: bytes | None = None
+        try:
+            self._clock_ns()
+        except OSError:
+            self.close()
+            raise
 
     async def ask(self, timeout_seconds: float) -> Exchange | Rejected | None:
         """One report, as an exchange with the clock that ptp4l measures."""

@@ -4,6 +4,7 @@ A reader maps the page (`page.py`) and extrapolates on CLOCK_MONOTONIC_RAW by `m
 if everything that the page rests on still holds; otherwise there is none, with one word for why:
 
     missing    no file             torn       half written, or the checksum is wrong
+    unreadable no permission, or no file at all but a folder
     foreign    no page of ours     unwritten  the daemon has not published yet
     version    a newer layout      boot       of another boot, or another simulated host
     machine    the virtual machine was moved or restored since (where there is a VMClock)
@@ -171,7 +172,10 @@ class Reader:
                     self._reading = Reading(State.UNKNOWN, "foreign")
                     return False
                 self._map = mmap.mmap(file.fileno(), PAGE_BYTES, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            return False
         except OSError:
+            self._reading = Reading(State.UNKNOWN, "unreadable")
             return False
         self._file = (status.st_dev, status.st_ino)
         self._generations = memoryview(self._map).cast("H")
