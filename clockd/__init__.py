@@ -2,7 +2,7 @@
 
 For any Python program on the host, one line: `clockd.read()`, what UTC can be now, or None.
 
-The rooms. What reads: `host` (this machine's clocks, real or simulated), `machine` (the virtual machine's marker),
+The rooms. What reads: `host` (this machine's clocks, real or simulated; `fate` is what befalls a simulated one), `machine` (the virtual machine's marker),
 `reader` (what a program asks), `page` (the shared-memory bytes; `docs/clock-page.md`). What decides, pure: `tracking`
 (what is believed), `states` (the four states), `polling` (when to ask), `leap` (leap seconds), `keeper` (all of these
 together, the daemon without its hands). Sources, one shape: `ntp/` (servers), `chrony`, `ptp`, `clockbound`, `local` (a

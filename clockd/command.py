@@ -90,7 +90,8 @@ def run_command(
     ] = None,
     ptp: Annotated[Path | None, typer.Option(envvar="CLOCKD_PTP", help="A running ptp4l's management socket.")] = None,
     ptp_clock: Annotated[
-        Path | None, typer.Option(envvar="CLOCKD_PTP_CLOCK", help="The network card's clock that it measures with.")
+        Path | None,
+        typer.Option(envvar="CLOCKD_PTP_CLOCK", help="The network card's clock that it measures with (untested)."),
     ] = None,
     ptp_accuracy_ns: Annotated[
         int | None,
@@ -111,7 +112,10 @@ def run_command(
     max_drift_ppb: Annotated[
         int,
         typer.Option(
-            envvar="CLOCKD_MAX_DRIFT_PPB", min=0, max=10_000_000, help="How much this host's oscillator may be off."
+            envvar="CLOCKD_MAX_DRIFT_PPB",
+            min=0,
+            max=10_000_000,
+            help="How much this host's oscillator may be off; crystals are made to some 50 ppm.",
         ),
     ] = 50_000,
     max_wander_ppt_s: Annotated[
@@ -120,7 +124,8 @@ def run_command(
             envvar="CLOCKD_MAX_WANDER_PPT_S",
             min=0,
             max=2**32 - 1,
-            help="How fast that may change, in parts per trillion a second.",
+            help="How fast that may change, in parts per trillion a second; the default is a crystal of 0.2 ppm/K"
+            " that warms by 3 K a minute (docs/clock-page.md).",
         ),
     ] = 10_000,
     valid_seconds: Annotated[

@@ -140,7 +140,7 @@ class Ptp:
         self._clock = os.open(clock, os.O_RDONLY | os.O_CLOEXEC) if clock else None
         self._grandmaster: bytes | None = None
         try:
-            self._clock_ns()
+            self.clock_ns()
         except OSError:
             self.close()
             raise
@@ -166,7 +166,7 @@ class Ptp:
         self._grandmaster = said.grandmaster
         if changed:
             return Rejected(Reason.GRANDMASTER)
-        before_ns, clock_ns, after_ns = self._host.raw_ns(), self._clock_ns(), self._host.raw_ns()
+        before_ns, clock_ns, after_ns = self._host.raw_ns(), self.clock_ns(), self._host.raw_ns()
         within_ns = distance_ns(said, clock_ns - said.ingress_ns, self._drift_ppb, self._stated_ns)
         if isinstance(within_ns, Rejected):
             return within_ns
@@ -183,7 +183,8 @@ class Ptp:
             leap=said.leap,
         )
 
-    def _clock_ns(self) -> int:
+    def clock_ns(self) -> int:
+        """The clock that ptp4l measures, now; nanoseconds since its own zero."""
         if self._clock is None:
             return self._host.realtime_ns()
         return time.clock_gettime_ns((~self._clock << 3) | 3)  # linux/posix-timers.h: FD_TO_CLOCKID
