@@ -169,16 +169,10 @@ def unpack(data: bytes) -> Page | str:
     if _LEAD.unpack(lead) != (OUR_MAGIC, OUR_VERSION, _OURS.size):
         return "version"
     *evidence, state, why, local_reference, sources, agreeing, stratum, boot, length, name = _OURS.unpack(body)
-    verdict = (
-        STATES[state],
-        WHYS[why],
-        bool(local_reference),
-        sources,
-        agreeing,
-        stratum,
-        boot,
-        name[:length].decode(),
-    )
+    if state >= len(STATES) or why >= len(WHYS):
+        return "version"  # whole, but not by this version's rules
+    host = name[:length].decode(errors="replace")
+    verdict = (STATES[state], WHYS[why], bool(local_reference), sources, agreeing, stratum, boot, host)
     return Page(*(*evidence, *verdict))
 
 
