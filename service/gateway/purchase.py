@@ -97,6 +97,7 @@ class Purchases:
     def _turn(self) -> None:
         """All calls that came in this turn; what they send to the store goes together."""
         calls, self._taken = deque(self._taken), []
+        refused: list[tuple[Call, Answer]] = []
         self._stamper.look()
         now_ns = self._stamper.host.raw_ns()
         try:
@@ -104,11 +105,13 @@ class Purchases:
                 call = calls.popleft()
                 refusal = self._begin(call, now_ns)
                 if refusal is not None:
-                    call.respond(refusal)
+                    refused.append((call, refusal))
         finally:
             for call in calls:  # those behind one that met a fault of ours have their turn all the same
                 self.take(call)
             self._admission.flush()
+        for call, refusal in refused:  # while the store works for the others
+            call.respond(refusal)
 
     def _begin(self, call: Call, now_ns: int) -> Answer | None:
         """Send a call on its way to the store, or give the refusal."""
