@@ -43,7 +43,6 @@ class Pressed:
     """Any other answer, a refusal without Retry-After, or none at all."""
     accepted_ms: list[float] = field(default_factory=list)
     """How long each took that was accepted, in order."""
-    refused_ms: list[float] = field(default_factory=list)
     acknowledged: list[tuple[str, int]] = field(default_factory=list)
     """Id and number of each that was accepted."""
 
@@ -106,7 +105,6 @@ class _Connection:
             self._pressed.acknowledged.append((answer["id"], answer["seq"]))
         elif status == 503 and self._retry_after and b":overloaded" in self._body:
             self._pressed.refused += 1
-            self._pressed.refused_ms.append(took_ms)
         else:
             self._pressed.strange += 1
         self._body, self._retry_after = b"", False
