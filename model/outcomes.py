@@ -11,6 +11,7 @@ off where the arbiter had read to.
 
 from dataclasses import dataclass, field
 
+from model.columns import Columns
 from model.guards import entry_counts
 from model.vocabulary import (
     BuyerId,
@@ -27,6 +28,7 @@ from model.vocabulary import (
     SoldOut,
     Won,
 )
+from model.wire import lost_line_halves, outcome_line
 
 
 @dataclass(slots=True)
@@ -113,3 +115,26 @@ class Standing:
             return Outcome(request, "lost", reason="duplicate", of=winner)
         reason = self.lost_reason()
         return None if reason is None else Outcome(request, "lost", reason=reason)
+
+    def outcome_lines(self, region: RegionName, columns: Columns) -> list[bytes] | None:
+        """The outcomes of consecutive entries as the lines of `outcomes.jsonl`, as `outcome` gives them one by one.
+
+        Returns: None where some are not known, or there is none.
+        """
+        last_seq = columns.first_seq + len(columns.requests) - 1
+        cut_off_seq = self.cut_offs.get(region)
+        all_count = cut_off_seq is None or entry_counts(last_seq, cut_off_seq)
+        if all_count and not self.over and last_seq > self.counted.get(region, 0):
+            return None
+        reason = self.lost_reason() if all_count else None
+        before, after = ("", "") if reason is None else lost_line_halves(reason)
+        winner_of, lines = self.winner_of, []
+        for at, (request, buyer) in enumerate(zip(columns.requests, columns.buyers, strict=True)):
+            if reason is not None and buyer not in winner_of:
+                lines.append(f"{before}{request}{after}")
+                continue
+            outcome = self.outcome(region, columns.first_seq + at, request, buyer)
+            if outcome is None:
+                return None
+            lines.append(outcome_line(outcome).decode())
+        return "\n".join(lines).encode().split(b"\n") if lines else []

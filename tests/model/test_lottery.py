@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.lottery import WindowLottery, order, ticket
+from model.lottery import WindowLottery, order, ticket, ticket_drawer
 from tests import oracle
 
 
@@ -146,3 +146,9 @@ def test_withdrawn_requests_are_not_drawn() -> None:
     lottery.withdraw(slot)
     assert lottery.draw(15, 99) == "stays behind"
     assert lottery.earliest_place_ns() is None
+
+
+@given(st.binary(max_size=80), st.text(max_size=20), st.lists(st.text(max_size=20), max_size=3))
+def test_tickets_of_one_sale_are_those_of_each_buyer_alone(key: bytes, sale: str, buyers: list[str]) -> None:
+    draw = ticket_drawer(key, sale)
+    assert [draw(buyer) for buyer in buyers] == [ticket(key, sale, buyer) for buyer in buyers]
