@@ -16,7 +16,7 @@ from typing import Final
 
 from model.vocabulary import ID_FORM, LONGEST_ID, BuyerId, RegionName, RequestId
 
-LINES_AT_ONCE: Final = 4_096
+LINES_AT_ONCE: Final = 2_048
 """Lines that are worth reading together; more save nothing and take room."""
 
 _FIELDS: Final = re.compile(
@@ -76,6 +76,25 @@ def read_columns(lines: Sequence[bytes], first_seq: int) -> Columns | None:
         least_bound_ns=min(bounds_ns),
         greatest_bound_ns=max(bounds_ns),
     )
+
+
+_IDS: Final = re.compile(rb'"buyer":"([^"]*)","clock":"[^"]*","heard_ns":"[^"]*","request":"([^"]*)"')
+
+
+def read_ids(lines: Sequence[bytes]) -> tuple[Sequence[RequestId], Sequence[BuyerId]]:
+    """Requests and buyers of lines that are known to be well formed: their chain's head says that they are the ones
+    that the arbiter has delivered. Half the work of `read_columns`.
+
+    Raises:
+        ValueError: they are not even lines of entries.
+    """
+    found = _IDS.findall(b"\n".join(lines))
+    if len(found) != len(lines):
+        raise ValueError("lines of a log hold one entry each")
+    if not found:
+        return [], []
+    buyers, requests = zip(*found, strict=True)
+    return b"\n".join(requests).decode().split("\n"), b"\n".join(buyers).decode().split("\n")
 
 
 def _are_ids(column: Collection[bytes], joined: bytes) -> bool:

@@ -1,7 +1,8 @@
 """A finished sale as plain files: the bundle, enough to replay it offline. Design section 7.
 
 Read from the arbiter's store, which has kept every line that counts; lines go out byte for byte as they were logged,
-piece by piece, so that a sale need not fit in memory.
+piece by piece, so that a sale need not fit in memory. A log whose chain has the head that the arbiter recorded holds
+just the lines that it has checked, so they are not checked again.
 The seed is given out only once the sale is over. A region that was cut off is asked for what it logged beyond; where
 it cannot be read, or where its log is not the one that was counted, its file ends at its cut-off number.
 """
@@ -14,10 +15,10 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from model.columns import read_columns
+from model.columns import read_ids
 from model.outcomes import Standing
 from model.terms import Terms, read_terms
-from model.vocabulary import RegionName, SaleId, Won
+from model.vocabulary import Head, RegionName, SaleId, Seen, Won
 from model.wire import (
     FIRST_HEAD,
     canonical,
@@ -50,8 +51,11 @@ async def export(sale: SaleId, arbiter: Store, regions: Mapping[RegionName, Stor
     terms = await _terms(sale, arbiter)
     recorded = await read_all(arbiter, keys.ledger(sale))
     standing = Standing()
+    heads: dict[RegionName, Head] = {}
     for index, entry in enumerate(recorded):
         record = parse_decision_line(index, entry.line)
+        if isinstance(record, Seen):
+            heads.update({name: seen.head for name, seen in record.regions.items()})
         standing.apply(record, entry.winner.decode() if isinstance(record, Won) else None)
     if not standing.over:
         raise ExportError(f"sale {sale} is not over yet: its decision log has no last record")
@@ -67,18 +71,16 @@ async def export(sale: SaleId, arbiter: Store, regions: Mapping[RegionName, Stor
     }
     for name in terms.regions:
         log = written[f"regions/{name}.jsonl"] = _ChainedFile(half_done / f"regions/{name}.jsonl")
-
-        def write(lines: Sequence[bytes], name: RegionName = name, log: _ChainedFile = log) -> None:
-            written["outcomes.jsonl"].write(_outcomes(name, log.lines, lines, standing))
-            log.write(lines)
-
         counted = standing.counted.get(name, 0)
         async for lines in KeptLines(arbiter, keys.copied_log(sale, name)).up_to(counted):
-            write(lines)
-        if log.lines < counted:
-            raise ExportError(f"the arbiter has kept {log.lines} entries of region {name}, and counted {counted}")
+            written["outcomes.jsonl"].write(_outcomes(name, log.lines, lines, standing))
+            log.write(lines)
+        if (log.lines, log.head) != (counted, heads.get(name, FIRST_HEAD)):
+            raise ExportError(f"the arbiter counted {counted} entries of region {name}, and has not kept just those")
         if name in standing.cut_offs and name in regions:
-            write(await _beyond(sale, regions[name], log))
+            beyond = await _beyond(sale, regions[name], log)
+            written["outcomes.jsonl"].write([_outcome(name, line, standing) for line in beyond])
+            log.write(beyond)
     hashes = {path: file.close() for path, file in written.items()}
     manifest = {
         "format": FORMAT,
@@ -144,9 +146,8 @@ async def _beyond(sale: SaleId, region: Store, counted: _ChainedFile) -> list[by
 
 
 def _outcomes(name: RegionName, before: int, lines: Sequence[bytes], standing: Standing) -> list[bytes]:
-    """What became of a log's next entries, behind the `before` first ones."""
-    columns = read_columns(lines, before + 1)
-    told = None if columns is None else standing.outcome_lines(name, columns)
+    """What became of a log's next counted entries, behind the `before` first ones."""
+    told = standing.outcome_lines(name, before + 1, *read_ids(lines))
     return [_outcome(name, line, standing) for line in lines] if told is None else told
 
 

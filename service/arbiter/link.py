@@ -38,8 +38,8 @@ from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
 
-LINES_A_ROUND: Final = 8_192
-"""Shared by the sales that a round reads; a round of so many takes some 40 ms to be worked through."""
+LINES_A_ROUND: Final = 4_096
+"""Shared by the sales that a round reads; a round of so many takes some 20 ms to be worked through."""
 FEWEST_LINES_OF_A_SALE: Final = 128
 MOST_UNDER_WAY: Final = 64
 """Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
@@ -81,7 +81,7 @@ class RegionLink:
         self._being_read: dict[SaleId, int] = {}
         """How many rounds that read a sale's log are under way."""
         self._has_more: set[SaleId] = set()
-        """Sales whose log has more than the last round brought."""
+        """Sales whose log had more than the last round brought; one round at a time reads on there."""
 
     async def run(self) -> None:
         """Rounds without end."""
@@ -179,7 +179,6 @@ class RegionLink:
             sale = reading.run.sale
             self._read_raw_ns[sale] = now_raw_ns
             self._being_read[sale] = self._being_read.get(sale, 0) + 1
-            self._has_more.discard(sale)
             commands += reading.commands()
         return commands, _Round(told, pushes, stops, readings), due_in_ns
 
@@ -238,7 +237,9 @@ class RegionLink:
                 lines, at_end = reading.lines(self.region, self._known_entry(reading.run), length, found)
                 if lines:
                     self._known[sale] = self._known_entry(reading.run)[0] + len(lines), lines[-1]
-                if not at_end:
+                if at_end:
+                    self._has_more.discard(sale)
+                else:
                     self._has_more.add(sale)
                     self.news.set()
                 brought.append(self._deliver(reading.run, lines, mark, at_end))

@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from service.bench import purchase
+from service.bench import latency, purchase, whole_sale
 from service.bench.frame import Benchmark
 
 BENCHMARKS: Final = (
     Benchmark("purchase", "What does a purchase cost that is on disk, stamped and authenticated?", purchase.measure),
+    Benchmark("sale", "What does a whole sale cost, from full region logs to every outcome?", whole_sale.measure),
+    Benchmark("latency", "How long does a decision take beyond what the rule needs?", latency.measure),
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model import guards
 from model.arbiter import Fold
-from model.columns import LINES_AT_ONCE, Columns, are_named_after, read_columns
+from model.columns import LINES_AT_ONCE, Columns, are_named_after, read_columns, read_ids
 from model.lottery import number_in
 from model.vocabulary import ID_FORM, Contradiction, Entry
 from model.wire import FIRST_HEAD, extend, extend_all, log_line, parse_log_line
@@ -57,6 +57,7 @@ def agree(lines: list[bytes], first: int) -> Columns | None:
         assert columns.first_seq == first
         assert list(columns.requests) == [one.request for one in law]
         assert list(columns.buyers) == [one.buyer for one in law]
+        assert read_ids(lines) == (columns.requests, columns.buyers)
         assert list(columns.stamps_ns) == [one.stamp_ns for one in law]
         assert columns.least_bound_ns == min(one.bound_ns for one in law)
         assert columns.greatest_bound_ns == max(one.bound_ns for one in law)
@@ -88,6 +89,13 @@ def test_each_piece_between_quotes_replaced_by_something_odd(field: int, odd: by
     pieces[field] = odd
     agree([LINE, b'"'.join(pieces).replace(b'"seq":1', b'"seq":2')], 1)
     agree([b'"'.join(pieces)], 1)
+
+
+def test_ids_are_not_looked_for_in_what_holds_no_entries() -> None:
+    assert read_ids([]) == ([], [])
+    for lines in ([b""], [LINE, b"{}"], [LINE + b"\n" + LINE]):
+        with pytest.raises(ValueError):
+            read_ids(lines)
 
 
 @pytest.mark.parametrize(

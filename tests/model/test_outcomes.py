@@ -8,7 +8,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from model import wire
-from model.columns import read_columns
+from model.columns import read_ids
 from model.outcomes import Standing
 from model.vocabulary import Cancelled, Closed, CutOff, Halted, Outcome, RegionSeen, Seen, SoldOut, Won
 from tests import oracle
@@ -107,10 +107,9 @@ def test_lines_of_outcomes_are_those_of_each_outcome_alone(story: Story, deliver
         for region, log in story.logs.items():
             for at in range(0, len(log), at_once):
                 piece = log[at : at + at_once]
-                columns = read_columns([wire.log_line(entry) for entry in piece], at + 1)
-                assert columns is not None
+                requests, buyers = read_ids([wire.log_line(entry) for entry in piece])
                 alone = [performance.standing.outcome(region, entry.seq, entry.request, entry.buyer) for entry in piece]
                 expected = [wire.outcome_line(outcome) for outcome in alone if outcome is not None]
-                told = performance.standing.outcome_lines(region, columns)
+                told = performance.standing.outcome_lines(region, at + 1, requests, buyers)
                 assert told == (expected if len(expected) == len(piece) else None)
                 event("told" if told else "not told")
