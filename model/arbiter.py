@@ -80,7 +80,10 @@ class Fold:
         self._lottery = self._new_lottery()
 
     def _new_lottery(self) -> WindowLottery[str]:
-        return WindowLottery(self.terms.tie_window_ns, lambda request: self._ticket_of_buyer(self._buyers[request]))
+        def ticket_of(request: RequestId) -> int:
+            return self._ticket_of_buyer(self._buyers[request])
+
+        return WindowLottery(self.terms.tie_window_ns, ticket_of, self.terms.stock)
 
     @property
     def regions(self) -> tuple[RegionName, ...]:

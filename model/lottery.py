@@ -18,7 +18,8 @@ when complete is what makes the pot's members stay members: whoever is delivered
 *earliest + W*, so the earliest only rises while they wait, and whoever moves next goes to the end of the queue. Every
 request moves once, so it costs O(log n). Tickets are computed on entering the pot: who never gets near one costs none.
 Heaps hold plain integers, since a heap of tuples takes four times as long and far more room: a *slot* is a place and a
-running number in one integer, a *lot* is a ticket and that number.
+running number in one integer, a *lot* is a ticket and that number. Where only so many can be served at all (the
+stock), a pot keeps no more lots than that: whoever has as many lower ones beside him is not served before they are.
 
 Next: `arbiter.py`, which feeds this from the regions' logs.
 """
@@ -73,6 +74,8 @@ def ticket_drawer(key: bytes, sale: str) -> Callable[[str], int]:
 
 _NUMBER_BITS: Final = 40
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
+_SPARE_LOTS: Final = 8
+"""Beyond twice as many as may be drawn, so that dropping lots is worth its sorting."""
 
 
 def number_in(slot: int) -> int:
@@ -84,12 +87,14 @@ class WindowLottery(Generic[Name]):
     """The waiting requests of one sale, and who of them is next.
 
     A request is known by a name that is unique and ordered (a request id, a position); equal tickets are drawn in
-    the order of names. `ticket_of` gives a name's ticket; it is asked once, when the name enters a pot.
+    the order of names. `ticket_of` gives a name's ticket; it is asked once, when the name enters a pot. No more than
+    `most` are drawn, if it is given.
     """
 
     __slots__ = (
         "_gone",
         "_later",
+        "_most",
         "_names",
         "_pot",
         "_pot_by_place",
@@ -97,9 +102,11 @@ class WindowLottery(Generic[Name]):
         "_tie_window_ns",
     )
 
-    def __init__(self, tie_window_ns: int, ticket_of: Callable[[Name], int]) -> None:
+    def __init__(self, tie_window_ns: int, ticket_of: Callable[[Name], int], most: int | None = None) -> None:
         self._tie_window_ns = tie_window_ns
         self._ticket_of: Callable[[Name], int] = ticket_of
+        self._most = most
+        """How many may still be drawn; None: any number."""
         self._names: list[Name] = []
         self._later: list[int] = []
         self._pot: list[int] = []
@@ -169,9 +176,22 @@ class WindowLottery(Generic[Name]):
             else:
                 self._pot_by_place.append(slot)
                 heappush(self._pot, (self._ticket_of(self._names[number]) << _NUMBER_BITS) | number)
+                if self._most is not None and len(self._pot) > 2 * self._most + _SPARE_LOTS:
+                    self._drop_hopeless(self._most)
         served = self._take()
+        if self._most is not None:
+            self._most -= 1
         gone.add(served)
         return self._names[served]
+
+    def _drop_hopeless(self, most: int) -> None:
+        """Keep the least lots of the pot, as many as may be drawn, and whoever has the last one's ticket too."""
+        pot = self._pot
+        pot.sort()
+        keep = max(most, 1)
+        while keep < len(pot) and pot[keep] >> _NUMBER_BITS == pot[keep - 1] >> _NUMBER_BITS:
+            keep += 1
+        del pot[keep:]
 
     def _take(self) -> int:
         """The number of the least (ticket, name), taken out of the pot."""

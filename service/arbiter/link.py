@@ -16,17 +16,18 @@ number and head by head. A contradiction halts that sale; the others go on.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from model.vocabulary import Contradiction, RegionName, SaleId
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.ledger import Ledger
-from service.arbiter.pace import pace_ns
+from service.arbiter.pace import IDLE_NS, pace_ns
 from service.arbiter.pipe import Pipe
 from service.arbiter.reading import LogReading, check_log, is_no_log, mark_ns
 from service.arbiter.run import SaleRun
@@ -43,6 +44,9 @@ LINES_A_ROUND: Final = 4_096
 FEWEST_LINES_OF_A_SALE: Final = 128
 MOST_UNDER_WAY: Final = 64
 """Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
+WATCH_MS: Final = 250
+"""How long the store is asked to wait for an entry in a quiet log; then logs that became quiet meanwhile join."""
+_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
@@ -76,6 +80,8 @@ class RegionLink:
         self._server_run = ""
         self._read_raw_ns: dict[SaleId, int] = {}
         """When each sale's log was asked for last."""
+        self._brought_raw_ns: dict[SaleId, int] = {}
+        """When each sale's log has brought entries last."""
         self._known: dict[SaleId, tuple[int, bytes]] = {}
         """The last entry of each log, its number and line, as far as replies have come."""
         self._being_read: dict[SaleId, int] = {}
@@ -122,7 +128,7 @@ class RegionLink:
     def forget(self, sale: SaleId) -> None:
         """A sale is finished, and everybody has been told."""
         self.telling.forget(sale)
-        for known in (self._read_raw_ns, self._known, self._being_read):
+        for known in (self._read_raw_ns, self._brought_raw_ns, self._known, self._being_read):
             known.pop(sale, None)
         self._has_more.discard(sale)
 
@@ -133,21 +139,43 @@ class RegionLink:
         sent, taken = asyncio.Event(), asyncio.Event()
         self._reachable = True
         _log.info("region reached", region=self.region)
-        sending = asyncio.create_task(self._send_rounds(pipe, under_way, sent, taken), name=f"rounds to {self.region}")
-        taking = asyncio.create_task(self._take_rounds(pipe, under_way, sent, taken), name=f"rounds from {self.region}")
+        sending = asyncio.create_task(self._send_rounds(pipe, under_way, sent, taken), name=f"to {self.region}")
+        taking = asyncio.create_task(self._take_rounds(pipe, under_way, sent, taken), name=f"from {self.region}")
+        watching = asyncio.create_task(self._watch_quiet(), name=f"watch {self.region}")
         try:
-            await asyncio.wait([sending, taking], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, taking, watching], return_when=asyncio.FIRST_COMPLETED)
             sending.cancel()
             await pipe.hang_up()
             sent.set()
             # What was taken is worked through: lines that are kept and not delivered would be kept twice.
             await asyncio.wait([taking])
         finally:
-            await end_tasks([sending, taking])
+            await end_tasks([sending, taking, watching])
             await pipe.close()
-        for task in (sending, taking):
+        for task in (sending, watching, taking):
             if not task.cancelled():
                 task.result()
+
+    async def _watch_quiet(self) -> None:
+        """Have logs that are read seldom read at once when an entry comes."""
+        while True:
+            now, now_raw_ns = self._arbiter.now(), self._arbiter.raw_ns()
+            quiet = {
+                keys.log(run.sale).encode(): run
+                for run in self._open_runs()
+                if pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0)) == IDLE_NS
+            }
+            found: Any = None
+            if quiet:
+                positions: Any = {key: f"{self._known_entry(run)[0]}-0" for key, run in quiet.items()}
+                # Whatever is wrong with a log, the next round says it.
+                with contextlib.suppress(ResponseError):
+                    found = await self._store.xread(positions, count=1, block=WATCH_MS)
+            for key, _ in found or ():
+                self._read_raw_ns.pop(quiet[key].sale, None)
+            if found:
+                self.news.set()
+            await asyncio.sleep(_PAUSE_SECONDS if quiet else WATCH_MS / 1_000)
 
     async def _send_rounds(
         self, pipe: Pipe, under_way: deque[_Round], sent: asyncio.Event, taken: asyncio.Event
@@ -193,7 +221,7 @@ class RegionLink:
                 if not self._being_read.get(run.sale):
                     due.append(run)
                 continue
-            pace = pace_ns(run, self.region, now)
+            pace = pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0))
             due_in_ns = self._read_raw_ns.get(run.sale, 0) + pace - now_raw_ns
             if due_in_ns <= 0:
                 due.append(run)
@@ -236,6 +264,7 @@ class RegionLink:
             try:
                 lines, at_end = reading.lines(self.region, self._known_entry(reading.run), length, found)
                 if lines:
+                    self._brought_raw_ns[sale] = self._arbiter.raw_ns()
                     self._known[sale] = self._known_entry(reading.run)[0] + len(lines), lines[-1]
                 if at_end:
                     self._has_more.discard(sale)

@@ -1,5 +1,7 @@
 """How often a sale's logs and marks are read: often while a decision waits for them, seldom while nothing can happen.
 
+A log that has been quiet is read seldom, and watched: the region's store says when an entry comes (`link.py`).
+
 A read costs a few commands in the region's store and some microseconds here; what it saves is the time between a
 mark's rise and the arbiter's seeing it. Rounds do not wait for each other, so distance adds its one way and no more.
 """
@@ -20,13 +22,17 @@ EARLY_NS: Final = 2_000_000_000
 """How long before entries are taken a sale is watched closely."""
 
 
-def pace_ns(run: SaleRun, region: RegionName, now: Interval | None) -> int:
-    """Between two reads of a sale's log in a region."""
+QUIET_NS: Final = 1_000_000_000
+"""A log that has brought nothing for so long is watched instead of being read again and again."""
+
+
+def pace_ns(run: SaleRun, region: RegionName, now: Interval | None, silent_ns: int) -> int:
+    """Between two reads of a sale's log in a region, which has brought nothing for `silent_ns`."""
     if run.is_ending:
         return IDLE_NS if region in run.ended_logs else BUSY_NS
     if run.wants_marks(now):
         return BUSY_NS
-    if is_close(run, now):
+    if is_close(run, now) and silent_ns < QUIET_NS:
         return max(BUSY_NS, min(OPEN_NS, run.terms.intake_grace_ns // OPEN_TO_GRACE))
     return IDLE_NS
 

@@ -38,8 +38,8 @@ _log = structlog.get_logger()
 
 BUSY_PULSE_NS: Final = 250_000_000
 IDLE_PULSE_NS: Final = 1_000_000_000
-WATCH_SECONDS: Final = 0.025
-"""Between two looks for silent regions while a sale takes entries."""
+WATCH_SECONDS: Final = 0.1
+"""Between two looks for silent regions, and for sales whose time has come, while a sale takes entries."""
 IDLE_WATCH_SECONDS: Final = 0.5
 FENCE_SECONDS: Final = 1.0
 """How long an arbiter may not know that another has taken over; nothing it appends counts meanwhile."""
@@ -73,6 +73,8 @@ class ArbiterProcess:
         self._links = {name: RegionLink(name, store, ledger, self) for name, store in self._stores.items()}
         self._publishing = Publishing(self, ledger, self._links, self._add_new_sales)
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
+        self._waited_for: set[SaleId] = set()
+        """Sales in which somebody waits, as far as links have been told."""
         self._without_clock = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -174,6 +176,7 @@ class ArbiterProcess:
             if run.is_over and all(link.telling.has_all(run) for link in links):
                 self.finished[sale] = Finished(len(run.recorded), run.terms.regions, run.stop_reason is not None)
                 del self.runs[sale]
+                self._waited_for.discard(sale)
                 for link in links:
                     link.forget(sale)
 
@@ -186,6 +189,16 @@ class ArbiterProcess:
         now = self.now()
         if now is not None and await run.decide(now):
             self._tell_links()
+        self._tell_who_waits(run, now)
+
+    def _tell_who_waits(self, run: SaleRun, now: Interval | None) -> None:
+        """Where somebody begins to wait, every region is to be looked at often, at once."""
+        wants_marks = run.wants_marks(now)
+        if wants_marks and run.sale not in self._waited_for:
+            self._waited_for.add(run.sale)
+            self._tell_links()
+        elif not wants_marks:
+            self._waited_for.discard(run.sale)
 
     async def _watch(self) -> None:
         """Cut off regions that hold everybody up for too long."""
@@ -202,6 +215,7 @@ class ArbiterProcess:
                 if now is not None and await run.cut_off_silent(self.raw_ns(), now):
                     self._tell_links()
                 await self._close_if_alone(run, now)
+                self._tell_who_waits(run, now)
             is_watched = any(is_close(run, now) for run in self.runs.values())
             await asyncio.sleep(WATCH_SECONDS if is_watched else IDLE_WATCH_SECONDS)
 

@@ -13,6 +13,7 @@ import asyncio
 import multiprocessing
 import tempfile
 import time
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final
@@ -48,7 +49,7 @@ def measure(effort: Effort) -> Found:
     rates = RATES[:2] if effort.quick else RATES
     with World(WorldPlan(REGIONS)) as world:
         rounds = take_turns(
-            [Rival(f"{rate:,} requests/s", lambda rate=rate: _at_rate(world, rate, effort.seconds)) for rate in rates],  # type: ignore[misc]
+            [Rival(f"{rate:,} requests/s", partial(_at_rate, world, rate, effort.seconds)) for rate in rates],
             effort,
         )
     figures = [

@@ -11,6 +11,7 @@ Beside it, in the same round, the floor: the hash chain alone, which no order of
 import asyncio
 import hashlib
 import tempfile
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -41,7 +42,7 @@ def measure(effort: Effort) -> Found:
     with arbiter_stage() as stage:
         names = {size: f"{size:,} requests" for size in sizes}
         rounds = take_turns(
-            [Rival(names[size], lambda size=size: _sales(stage, size)) for size in sizes],  # type: ignore[misc]
+            [Rival(names[size], partial(_sales, stage, size)) for size in sizes],
             effort,
         )
     most = names[sizes[-1]]
