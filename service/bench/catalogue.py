@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from service.bench import batch, idle, overload, purchase, reads, sales, waiting
+from service.bench import (
+    batch,
+    idle,
+    latency,
+    many_sales,
+    overload,
+    purchase,
+    reads,
+    restart,
+    sales,
+    waiting,
+    whole_sale,
+)
 from service.bench.frame import Benchmark
 
 BENCHMARKS: Final = (
@@ -13,4 +25,8 @@ BENCHMARKS: Final = (
     Benchmark("waiting", "What do those cost the buyers who wait, and who ask?", waiting.measure),
     Benchmark("overload", "Who is served when ten times as many press as can be served?", overload.measure),
     Benchmark("idle", "What does a gateway cost while nothing happens?", idle.measure),
+    Benchmark("ledger", "What does a whole sale cost, from full region logs to every outcome?", whole_sale.measure),
+    Benchmark("latency", "How long does a decision take beyond what the rule needs?", latency.measure),
+    Benchmark("restart", "What does a million cost who wait, and a restart among them?", restart.measure),
+    Benchmark("many", "What do many sales cost at once, idle ones, and those that are over?", many_sales.measure),
 )
