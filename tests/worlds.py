@@ -216,7 +216,7 @@ def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
 
     def sale(
         *,
-        opens_in: float = 1.0,
+        opens_in: float = 2.0,
         lasts: float = 60,
         lobby: float = 0,
         stock: int = 10,

@@ -55,7 +55,7 @@ def test_nothing_is_lost_when_the_arbiter_dies_five_times_and_a_gateway_once(
     world: World, publish: Callable[..., Outing], finished: dict[str, Finished]
 ) -> None:
     chance = random.Random(3)
-    sale = publish(opens_in=1, grace_ms=GRACE_MS, skew_ms=50, lasts=30)
+    sale = publish(opens_in=2, grace_ms=GRACE_MS, skew_ms=50, lasts=30)
     presses = crowd(chance)
     chance.shuffle(presses)
     started = time.monotonic()
@@ -97,9 +97,9 @@ def test_nothing_is_lost_when_the_arbiter_dies_five_times_and_a_gateway_once(
 def test_a_sale_that_time_closes_survives_the_same(world: World, publish: Callable[..., Outing]) -> None:
     """More units than buyers: everybody wins, once, whoever dies; whoever presses again is told the same."""
     chance = random.Random(4)
-    sale = publish(opens_in=0.5, lobby=0.5, lasts=5, stock=5_000, grace_ms=1_000)
+    sale = publish(opens_in=2, lobby=0.5, lasts=12, stock=5_000, grace_ms=1_000)
     buyers = [f"buyer-{number}" for number in range(1_500)]
-    presses = [(buyer, chance.choice(REGIONS), chance.uniform(-0.3, 4.8)) for buyer in buyers + buyers[::2]]
+    presses = [(buyer, chance.choice(REGIONS), chance.uniform(-0.3, 11.5)) for buyer in buyers + buyers[::2]]
     crowd = sale.in_background(presses, tries=12)
     decides_more(sale)
     killed_at = [kill_and_restart(world, sale)]

@@ -80,7 +80,7 @@ def test_each_tampered_sale_is_halted_for_its_own_reason_and_the_others_go_on(
     world: World, publish: Callable[..., Outing]
 ) -> None:
     sales = {tamper: publish(opens_in=2, skew_ms=20, grace_ms=100) for tamper in TAMPERED}
-    honest = publish(opens_in=0.5, skew_ms=20, grace_ms=100, stock=4)
+    honest = publish(opens_in=2, skew_ms=20, grace_ms=100, stock=4)
     for sale in sales.values():
         sale.press([(f"buyer-{number}", "south", 0.001 * number) for number in range(3)])
     for sale in sales.values():
@@ -110,7 +110,7 @@ def test_a_region_whose_store_forgot_while_nobody_looked_is_found_out(
     world: World, publish: Callable[..., Outing]
 ) -> None:
     """The arbiter is away, the store loses its last entry, another takes its number, the arbiter comes back."""
-    sale = publish(opens_in=0.5, skew_ms=20, grace_ms=5_000)
+    sale = publish(opens_in=2, skew_ms=20, grace_ms=5_000)
     sale.press([("kept", "south", 0.1), ("forgotten", "south", 0.2)])
     until(lambda: copied(sale) == 2)
     world.kill(ARBITER)

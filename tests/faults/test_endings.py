@@ -9,7 +9,7 @@ REGIONS = ("north", "south", "west")
 
 
 def test_a_sale_that_nobody_enters_closes_by_time(world: World, publish: Callable[..., Outing]) -> None:
-    sale = publish(opens_in=0.5, lasts=0.3, skew_ms=20, grace_ms=100, cut_off_ms=2_000)
+    sale = publish(opens_in=2, lasts=0.3, skew_ms=20, grace_ms=100, cut_off_ms=2_000)
     done = sale.finish()
     assert [decision["type"] for decision in done.decisions] == ["seen", "closed"]
     assert done.decisions[1]["reason"] == "time"
@@ -46,7 +46,7 @@ def test_cancelling_keeps_what_was_won_and_loses_the_rest(world: World, publish:
 def test_twenty_sales_at_once_and_a_restart_with_all_of_them_finished(
     world: World, publish: Callable[..., Outing]
 ) -> None:
-    sales = [publish(opens_in=1.5, skew_ms=20, grace_ms=100, stock=2) for _ in range(20)]
+    sales = [publish(opens_in=3, skew_ms=20, grace_ms=100, stock=2) for _ in range(20)]
     crowds = [
         sale.in_background([(f"buyer-{number}", REGIONS[number % 3], 0.01 * number) for number in range(6)], tries=8)
         for sale in sales
