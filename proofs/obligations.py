@@ -2,8 +2,8 @@
 
 An obligation is one function: its name and the first paragraph of its docstring are the sentence, its value is the
 argument. The argument is made of z3 terms, and every comparison in it that the service makes too is made by *calling
-the function of `model/guards.py`* on terms: `guards` here is that module, and writes down which of its functions were
-asked. Nothing is transcribed, so whoever breaks a guard breaks the sentences that rest on it.
+the shipped function* on terms: `guards` and `clock` here are those modules of `model/`, and write down which of their
+functions were asked. Nothing is transcribed, so whoever breaks a guard breaks the sentences that rest on it.
 
 A sentence can be true because nothing ever happens. So every argument also gives a situation in which it matters (its
 witness), and, where the sentence has a bound, a counterexample one step past it (`beyond`).
@@ -15,10 +15,12 @@ Next: `order.py`, `admission.py`, `protocol.py`, `induction.py`, `promises.py` s
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 from z3 import Not, Solver
 
+import model.clock
 import model.guards
 
 Term: TypeAlias = Any
@@ -62,28 +64,32 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """A sentence, its argument, and the guards that it read."""
+    """A sentence, its argument, and the functions of the model that it read, as `guards.in_pot`."""
 
     name: str
     sentence: str
     argument: Argument
-    guards: frozenset[str]
+    reads: frozenset[str]
 
 
-class _Reading:
-    """`model.guards`, and a note of what was asked of it."""
+class Reading:
+    """A module of the model, to be called on terms, and a note of what was asked of it."""
 
-    def __init__(self) -> None:
-        self.asked: set[str] = set()
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._room = module.__name__.removeprefix("model.")
 
     def __getattr__(self, name: str) -> Any:
-        guard = getattr(model.guards, name)
-        self.asked.add(name)
-        return guard
+        asked = getattr(self._module, name)
+        if inspect.isroutine(asked):
+            _asked.add(f"{self._room}.{name}")
+        return asked
 
 
-guards: Final = _Reading()
-"""The shipped guards, to be called on terms."""
+_asked: Final[set[str]] = set()
+
+guards: Final = Reading(model.guards)
+clock: Final = Reading(model.clock)
 
 Builder: TypeAlias = Callable[[], Argument]
 
@@ -112,16 +118,14 @@ def sentence_of(statement: Callable[..., object]) -> str:
 def build(name: str) -> Obligation:
     """The obligation as the guards are now."""
     sentence, builder = REGISTER[name]
-    guards.asked.clear()
+    _asked.clear()
     argument = builder()
-    return Obligation(name, sentence, argument, frozenset(guards.asked))
+    return Obligation(name, sentence, argument, frozenset(_asked))
 
 
-def guards_of_the_model() -> frozenset[str]:
-    """The names of all guards."""
-    return frozenset(
-        name for name, guard in vars(model.guards).items() if inspect.isroutine(guard) and not name.startswith("_")
-    )
+def to_be_read() -> frozenset[str]:
+    """The functions that some obligation must read: every guard."""
+    return frozenset(f"guards.{name}" for name, guard in vars(model.guards).items() if inspect.isfunction(guard))
 
 
 def smt2(terms: Sequence[Term]) -> str:

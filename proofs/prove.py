@@ -55,7 +55,7 @@ class Result:
 
     name: str
     sentence: str
-    guards: frozenset[str]
+    reads: frozenset[str]
     cases: tuple[Check, ...]
     premises: tuple[Check, ...]
     witness: Check
@@ -91,9 +91,9 @@ class Report:
         return bool(self.results) and not self.faults and all(result.proved for result in self.results)
 
     @property
-    def guards(self) -> frozenset[str]:
-        """The guards that these obligations read."""
-        return frozenset().union(*(result.guards for result in self.results))
+    def reads(self) -> frozenset[str]:
+        """The functions of the model that these obligations read."""
+        return frozenset().union(*(result.reads for result in self.results))
 
 
 Progress: TypeAlias = Callable[[Result, int, int], None]
@@ -127,13 +127,13 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
             results.append(finished())
             if progress is not None:
                 progress(results[-1], len(results), len(names))
-    faults = [] if only is not None else _unread(register.guards_of_the_model(), results)
+    faults = [] if only is not None else _unread(register.to_be_read(), results)
     return Report(tuple(results), tuple(faults), time.perf_counter() - began)
 
 
-def _unread(guards: frozenset[str], results: list[Result]) -> list[str]:
-    read = frozenset().union(*(result.guards for result in results))
-    return [f"no obligation reads the guard {guard}" for guard in sorted(guards - read)]
+def _unread(wanted: frozenset[str], results: list[Result]) -> list[str]:
+    read = frozenset().union(*(result.reads for result in results))
+    return [f"no obligation reads {name}" for name in sorted(wanted - read)]
 
 
 class _Panel:
@@ -172,7 +172,7 @@ class _Panel:
             return Result(
                 obligation.name,
                 obligation.sentence,
-                obligation.guards,
+                obligation.reads,
                 tuple(check() for check in cases),
                 tuple(check() for check in premises),
                 witness(),

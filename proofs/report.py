@@ -36,7 +36,7 @@ def summary(report: Report) -> list[str]:
     cases = sum(len(result.cases) for result in report.results)
     verdict = (
         f"{proved} of {len(report.results)} sentences proved in {cases} cases by {' and '.join(SOLVER_NAMES)}, "
-        f"reading {len(report.guards)} guards of model/guards.py, in {report.seconds:.1f} s"
+        f"reading {len(report.reads)} functions of model/, in {report.seconds:.1f} s"
     )
     return [*wrong, verdict]
 
@@ -48,7 +48,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "solvers": list(SOLVER_NAMES),
         "faults": list(report.faults),
-        "guards": sorted(report.guards),
+        "reads": sorted(report.reads),
         "obligations": [_as_dict(result) for result in report.results],
     }
 
@@ -62,6 +62,6 @@ def _as_dict(result: Result) -> dict[str, Any]:
         "ms": {solver: round(result.ms(solver), 1) for solver in SOLVER_NAMES},
         "witness": result.witness.ok,
         "past_the_bound": None if result.beyond is None else result.beyond.ok,
-        "guards": sorted(result.guards),
+        "reads": sorted(result.reads),
         "failures": list(result.failures),
     }

@@ -37,7 +37,7 @@ def test_it_takes_well_under_a_minute(full: SimpleNamespace) -> None:
 
 
 def test_every_guard_of_the_model_is_read_by_an_obligation(full: SimpleNamespace) -> None:
-    assert full.report.guards == obligations.guards_of_the_model()
+    assert obligations.to_be_read() <= full.report.reads
 
 
 def test_a_guard_without_an_obligation_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_guard_without_an_obligation_is_a_fault(monkeypatch: pytest.MonkeyPatc
         return a > 0
 
     monkeypatch.setattr(guards, "nobody_asks", nobody_asks, raising=False)
-    assert "nobody_asks" in obligations.guards_of_the_model()
+    assert "guards.nobody_asks" in obligations.to_be_read()
 
 
 def test_each_sentence_is_reported_as_it_is_proved(full: SimpleNamespace) -> None:
