@@ -1,0 +1,82 @@
+"""Induction over the steps of a system, whatever it is: a sale, one region's log, the decision log.
+
+A system is states and steps in relations. An invariant holds at the start, and each step keeps it in any state in which
+all invariants hold; so it holds always, for any number of requests, regions or processes, in whatever order the steps
+come. A process that dies or sleeps is one that takes no step, so nothing needs to be said about it.
+
+Next: `protocol.py` and `induction.py` (the sale), `region.py` (one region's log and mark), `fence.py` (two arbiters).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from proofs.obligations import Argument, Case, Term, register, sentence_of
+
+S = TypeVar("S")
+
+Terms = tuple[Term, ...]
+
+
+class System(Generic[S]):
+    """States of a kind, where they begin, what can happen, and what holds in all of them.
+
+    Args:
+        state: makes a state whose symbols carry a tag: "" before a step, "+" after it.
+        world: what is so before anything happens.
+        start: the first state.
+        steps: by name, what each needs and what it changes.
+        small: what makes the world finite while witnesses are sought, and only then.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[str], S],
+        world: Callable[[], Terms],
+        start: Callable[[S], Terms],
+        steps: Mapping[str, Callable[[S, S], Terms]],
+        small: Callable[[], Terms],
+    ) -> None:
+        self.before, self.after = state(""), state("+")
+        self.steps = steps
+        self.small = small
+        self._world = world
+        self._start = start
+        self._invariants: list[Callable[[S], Term]] = []
+
+    def holding(self) -> Terms:
+        """The world as it is, and every invariant."""
+        return (*self._world(), *(invariant(self.before) for invariant in self._invariants))
+
+    def invariant(self, matters: Callable[[S], Term]) -> Callable[[Callable[[S], Term]], Callable[[S], Term]]:
+        """Register a function of a state; `matters` is a state in which its sentence says something."""
+
+        def registered(statement: Callable[[S], Term]) -> Callable[[S], Term]:
+            self._invariants.append(statement)
+            register(statement.__name__, sentence_of(statement), lambda: self._kept(statement, matters))
+            return statement
+
+        return registered
+
+    def always(self, given: Terms, claim: Term, matters: Term) -> Argument:
+        """One case, in any state in which all invariants hold; `matters` is added for the witness."""
+        given = (*self.holding(), *given)
+        return Argument((Case("always", given, claim),), (*given, matters), small=self.small())
+
+    def each_step(self, given: Terms, claim: Term, matters: Term) -> Argument:
+        """One case for each step from any state in which all invariants hold: what it does to what is given."""
+        given = (*self.holding(), *given)
+        cases = (Case(step, (*given, *take(self.before, self.after)), claim) for step, take in self.steps.items())
+        return Argument(tuple(cases), (*given, matters), small=self.small())
+
+    def _kept(self, statement: Callable[[S], Term], matters: Callable[[S], Term]) -> Argument:
+        given = self.holding()
+        start = (*self._world(), *self._start(self.before))
+        steps = (
+            Case(step, (*given, *take(self.before, self.after)), statement(self.after))
+            for step, take in self.steps.items()
+        )
+        return Argument(
+            (Case("start", start, statement(self.before)), *steps),
+            witness=(*given, matters(self.before)),
+            small=self.small(),
+        )
