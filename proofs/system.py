@@ -43,9 +43,10 @@ class System(Generic[S]):
         self._start = start
         self._invariants: list[Callable[[S], Term]] = []
 
-    def holding(self) -> Terms:
-        """The world as it is, and every invariant."""
-        return (*self._world(), *(invariant(self.before) for invariant in self._invariants))
+    def holding(self, also: S | None = None) -> Terms:
+        """The world as it is, and every invariant; of a second state, too, where one is given."""
+        states = (self.before,) if also is None else (self.before, also)
+        return (*self._world(), *(invariant(state) for state in states for invariant in self._invariants))
 
     def invariant(self, matters: Callable[[S], Term]) -> Callable[[Callable[[S], Term]], Callable[[S], Term]]:
         """Register a function of a state; `matters` is a state in which its sentence says something."""
