@@ -2,13 +2,13 @@
 
 For any Python program on the host, one line: `clockd.read()`, what UTC can be now, or None.
 
-The rooms. What reads: `host` (this machine's clocks, real or simulated), `machine` (the virtual machine's marker),
-`reader` (what a program asks), `page` (the shared-memory bytes; `docs/clock-page.md`). What decides, pure: `tracking`
-(what is believed), `states` (the four states), `polling` (when to ask), `leap` (leap seconds), `keeper` (all of these
-together, the daemon without its hands). Sources, one shape: `ntp/` (servers), `chrony`, `ptp`, `clockbound`, `local` (a
-stated reference). What carries out: `daemon` (the loop), `publishing` (a belief as a page), `journal`, `server` (NTP
-for others), `log`. For people: `command`, `options`, `report`. The arithmetic is the model's: `model/track.py`,
-`model/polygon.py`, `model/clock.py`.
+The rooms. What reads: `host` (this machine's clocks, real or simulated; `fate` is what befalls a simulated one),
+`machine` (the virtual machine's marker), `reader` (what a program asks), `page` (the shared-memory bytes;
+`docs/clock-page.md`). What decides, pure: `tracking` (what is believed), `states` (the four states), `polling` (when to
+ask), `leap` (leap seconds), `keeper` (all of these together, the daemon without its hands). Sources, one shape: `ntp/`
+(servers), `chrony`, `ptp`, `clockbound`, `local` (a stated reference). What carries out: `daemon` (the loop),
+`publishing` (a belief as a page), `journal`, `server` (NTP for others), `log`. For people: `command`, `options`,
+`report`. The arithmetic is the model's: `model/track.py`, `model/polygon.py`, `model/clock.py`.
 """
 
 from pathlib import Path

@@ -6,6 +6,7 @@ something wrong, 2 could not run with one line that says why; `check` is a monit
 """
 
 import asyncio
+import errno
 import json
 import socket
 import sys
@@ -38,17 +39,21 @@ from clockd.options import (
     refuse_if,
     server_option,
 )
-from clockd.page import HOST_BYTES, PageError, Writer
+from clockd.page import HOST_BYTES, VALID_FOR_NS, PageError, Writer
 from clockd.polling import MOST_SECONDS
 from clockd.ptp import Ptp
 from clockd.reader import Reader
-from clockd.report import describe, judge_health, plot, read_sources, screen, source_lines
+from clockd.report import Verdict, describe, judge_health, plot, read_sources, screen, source_lines
 from clockd.server import LocalTruth, PageTruth, bind, serve
+from model.clock import PPB
 from model.track import Oscillator
+from model.vocabulary import is_id
 
 POLITE_POLL_SECONDS: Final = 16  # reference: never ask a server of others more often
 MOST_SOURCES: Final = 9  # every choice of those that may be honest is looked at: 126 of nine
+LEAST_VALID_SECONDS: Final = 3  # a publication that comes a second late is no dead daemon
 PLOTTED: Final = 60
+CAREFUL_ATTEMPTS: Final = 16  # some questions a minute may take their time: 10 µs for half a microsecond of the bound
 
 app = typer.Typer(
     add_completion=False,
@@ -85,7 +90,8 @@ def run_command(
     ] = None,
     ptp: Annotated[Path | None, typer.Option(envvar="CLOCKD_PTP", help="A running ptp4l's management socket.")] = None,
     ptp_clock: Annotated[
-        Path | None, typer.Option(envvar="CLOCKD_PTP_CLOCK", help="The network card's clock that it measures with.")
+        Path | None,
+        typer.Option(envvar="CLOCKD_PTP_CLOCK", help="The network card's clock that it measures with (untested)."),
     ] = None,
     ptp_accuracy_ns: Annotated[
         int | None,
@@ -106,7 +112,10 @@ def run_command(
     max_drift_ppb: Annotated[
         int,
         typer.Option(
-            envvar="CLOCKD_MAX_DRIFT_PPB", min=0, max=10_000_000, help="How much this host's oscillator may be off."
+            envvar="CLOCKD_MAX_DRIFT_PPB",
+            min=0,
+            max=10_000_000,
+            help="How much this host's oscillator may be off; crystals are made to some 50 ppm.",
         ),
     ] = 50_000,
     max_wander_ppt_s: Annotated[
@@ -115,9 +124,20 @@ def run_command(
             envvar="CLOCKD_MAX_WANDER_PPT_S",
             min=0,
             max=2**32 - 1,
-            help="How fast that may change, in parts per trillion a second.",
+            help="How fast that may change, in parts per trillion a second; the default is a crystal of 0.2 ppm/K"
+            " that warms by 3 K a minute (docs/clock-page.md).",
         ),
     ] = 10_000,
+    valid_seconds: Annotated[
+        int,
+        typer.Option(
+            envvar="CLOCKD_VALID_SECONDS",
+            min=LEAST_VALID_SECONDS,
+            max=VALID_FOR_NS // PPB,
+            help="How long the page may be believed after its last publication: if this daemon dies, readers have no"
+            " time from then on. Until then their bound grows.",
+        ),
+    ] = VALID_FOR_NS // PPB,
     journal: Annotated[
         Path | None, typer.Option(envvar="CLOCKD_JOURNAL", help="Where every update is recorded, with its evidence.")
     ] = None,
@@ -142,7 +162,7 @@ def run_command(
     Example: clockd run --server ntp1.example.org --server ntp2.example.org --server ntp3.example.org
     """
     name = host or socket.gethostname()
-    receive_times = ReceiveTimes(host_clock)
+    receive_times = ReceiveTimes(host_clock, CAREFUL_ATTEMPTS, bracket_ns=0)
     asks: list[Asks] = [
         *(
             Client(each, host_clock, receive_times, max_drift_ppb, trusts_local=not refuse_local_servers)
@@ -153,6 +173,8 @@ def run_command(
     for segment in clockbound or ():
         refuse_if(segment.resolve() == page.resolve(), "--clockbound: that is our own page; it cannot vouch for itself")
         asks.append(ClockBound(segment, host_clock))
+    refuse_if(ptp is None and ptp_clock is not None, "--ptp-clock says nothing without --ptp")
+    refuse_if(ptp is None and ptp_accuracy_ns is not None, "--ptp-accuracy-ns says nothing without --ptp")
     if ptp is not None:
         try:
             asks.append(Ptp(ptp, host_clock, max_drift_ppb, ptp_accuracy_ns, ptp_clock))
@@ -169,7 +191,10 @@ def run_command(
         poll_seconds < POLITE_POLL_SECONDS and not allow_fast_polling,
         f"--poll-seconds {poll_seconds} is under {POLITE_POLL_SECONDS}: with your own servers, --allow-fast-polling",
     )
-    refuse_if(len(name.encode()) > HOST_BYTES, f"--host: at most {HOST_BYTES} bytes")
+    refuse_if(
+        not is_id(name),
+        f"--host {name!r}: a log line needs 1 to {HOST_BYTES} of A-Z a-z 0-9 . _ ~ - (this machine's name by default)",
+    )
     if local_reference:
         asks.append(LocalReference(host_clock, local_bound_ns))
     settings = Settings(
@@ -179,10 +204,14 @@ def run_command(
         poll_seconds=1 if local_reference else poll_seconds,
         most_poll_seconds=1 if local_reference else _most_poll(poll_seconds, max_poll_seconds),
         oscillator=Oscillator(max_drift_ppb, max_wander_ppt_s),
+        valid_for_ns=valid_seconds * PPB,
         local_reference=local_reference,
         journal=journal,
         journal_bytes=journal_bytes,
     )
+    refuse_if(journal is not None and journal.resolve() == page.resolve(), "--journal: that is the page")
+    if journal is not None:
+        _refuse_unwritable(journal)
     writer = _open_writer(page)
     to_standard_error()
     asyncio.run(run(settings, asks, receive_times, writer))
@@ -281,10 +310,13 @@ def check(
 
 
 def main() -> None:
-    """The console script: a wrong configuration is one line and exit status 2."""
+    """The console script: a wrong configuration is one line and exit status 2 (`check`: 3, as monitors have it)."""
     try:
         status = app(standalone_mode=False)
     except TyperException as error:
+        if sys.argv[1:2] == ["check"]:  # to a monitor 2 is critical, and this is only a mistake
+            typer.echo(f"CLOCK {Verdict.UNKNOWN.name} - {error.format_message()}")
+            sys.exit(Verdict.UNKNOWN)
         sys.stderr.write(f"clockd: {error.format_message()}\n")
         status = 2
     except KeyboardInterrupt:
@@ -298,6 +330,15 @@ def _most_poll(poll_seconds: int, max_poll_seconds: int | None) -> int:
         return poll_seconds if poll_seconds < POLITE_POLL_SECONDS else MOST_SECONDS
     refuse_if(max_poll_seconds < poll_seconds, "--max-poll-seconds is less than --poll-seconds")
     return max_poll_seconds
+
+
+def _refuse_unwritable(journal: Path) -> None:
+    """A full disk is no reason not to start: the journal goes on by itself when there is room."""
+    try:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        journal.open("ab").close()
+    except OSError as error:
+        refuse_if(error.errno != errno.ENOSPC, f"--journal {journal}: {error.strerror}")
 
 
 def _open_writer(page: Path) -> Writer:

@@ -22,7 +22,7 @@ from clockd.journal import Journal, start_record
 from clockd.keeper import Keeper
 from clockd.machine import find_machine
 from clockd.ntp.exchange import Exchange, Rejected
-from clockd.page import Writer, boot_hash
+from clockd.page import VALID_FOR_NS, Writer, boot_hash
 from clockd.publishing import Standing, published
 from clockd.report import describe_sources, sources_path
 from clockd.states import State, Why
@@ -45,6 +45,7 @@ class Settings:
     poll_seconds: int
     most_poll_seconds: int
     oscillator: Oscillator
+    valid_for_ns: int = VALID_FOR_NS
     local_reference: bool = False
     journal: Path | None = None
     journal_bytes: int = 16_000_000
@@ -136,6 +137,7 @@ class Daemon:
             stratum=keeper.stratum,
             local_reference=self._settings.local_reference,
             void_after_raw_ns=keeper.leap_from_raw_ns,
+            valid_for_ns=self._settings.valid_for_ns,
         )
         self._writer.write(*published(keeper.belief, standing, self._host, keeper.oscillator))
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from clockd.fate import Fate
+
 SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; also the type of the control message that carries the time
 RECEIVE_ANCILLARY_BYTES: Final = 64  # room for one timespec in recvmsg's ancillary buffer
 CLOCK_MONOTONIC_COARSE: Final = 6  # linux/time.h; Python names the other four
@@ -90,44 +92,59 @@ class RealClock:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClock(RealClock):
-    """This machine with a worse oscillator.
+    """This machine with a worse oscillator, and perhaps a fate: `fate.py`.
 
     Args:
         offset_ns: how far REALTIME is ahead when RAW of the machine reads `since_ns`.
         drift_ppb: how much faster REALTIME and RAW run, in (−10⁹, 10⁹).
         since_ns: the machine's CLOCK_MONOTONIC_RAW from which the drift adds up.
+        fate: the file that says when it was stepped and when it slept.
     """
 
     offset_ns: int = 0
     drift_ppb: int = 0
     since_ns: int = 0
+    fate: Path | None = None
+    _fate: Fate | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        simulation = f"{self.offset_ns},{self.drift_ppb},{self.since_ns}"
+        simulation = f"{self.offset_ns},{self.drift_ppb},{self.since_ns}" + (f",{self.fate}" if self.fate else "")
         object.__setattr__(self, "boot_id", f"{self.boot_id}/{simulation}")
+        object.__setattr__(self, "_fate", self.fate and Fate(self.fate))
 
     def raw_ns(self) -> int:
         raw_ns = _clock_ns(_RAW)
-        return raw_ns + self._gained_ns(raw_ns)
+        return raw_ns + self._gained_ns(raw_ns) - self._befallen_ns(raw_ns)[1]
 
     def realtime_ns(self) -> int:
         raw_ns = _clock_ns(_RAW)
-        return _clock_ns(_REALTIME) + self.offset_ns + self._gained_ns(raw_ns)
+        return _clock_ns(_REALTIME) + self.offset_ns + self._gained_ns(raw_ns) + self._befallen_ns(raw_ns)[0]
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns() - self._befallen_ns(_clock_ns(_RAW))[1]
+
+    def monotonic_coarse_ns(self) -> int:
+        return _clock_ns(CLOCK_MONOTONIC_COARSE) - self._befallen_ns(_clock_ns(_RAW))[1]
 
     def from_kernel_ns(self, kernel_realtime_ns: int) -> int:
         raw_then_ns = _clock_ns(_RAW) - (_clock_ns(_REALTIME) - kernel_realtime_ns)
-        return kernel_realtime_ns + self.offset_ns + self._gained_ns(raw_then_ns)
+        gained_ns = self._gained_ns(raw_then_ns)
+        return kernel_realtime_ns + self.offset_ns + gained_ns + self._befallen_ns(raw_then_ns)[0]
 
     def _gained_ns(self, raw_ns: int) -> int:
         return self.drift_ppb * (raw_ns - self.since_ns) // PPB
+
+    def _befallen_ns(self, raw_ns: int) -> tuple[int, int]:
+        """Added to REALTIME, and slept."""
+        return self._fate.until(raw_ns) if self._fate else (0, 0)
 
 
 def open_host_clock(spec: str) -> HostClock:
     """The host clock that a `--host-clock` flag asks for.
 
     Args:
-        spec: `real`, or `simulated:offset_ns=40000000,drift_ppb=20000,since_ns=123`; offset and drift default to 0,
-            and a drift needs its `since_ns`.
+        spec: `real`, or `simulated:offset_ns=40000000,drift_ppb=20000,since_ns=123,fate=/tmp/fate`; offset and drift
+            default to 0, a drift needs its `since_ns`, and without `fate` nothing befalls it.
 
     Raises:
         ValueError: one line that says what is wrong with the spec.
@@ -136,12 +153,16 @@ def open_host_clock(spec: str) -> HostClock:
     if spec == "real":
         return RealClock()
     if kind != "simulated":
-        raise ValueError(f"host clock {spec!r}: say 'real' or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…'")
-    values: dict[str, int] = {}
+        raise ValueError(f"host clock {spec!r}: say 'real' or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…,fate=…'")
+    said: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         name, _, text = part.partition("=")
-        if name not in {"offset_ns", "drift_ppb", "since_ns"} or name in values:
-            raise ValueError(f"host clock {spec!r}: {name!r} is not one of offset_ns, drift_ppb, since_ns, each once")
+        if name not in {"offset_ns", "drift_ppb", "since_ns", "fate"} or name in said:
+            raise ValueError(f"host clock {spec!r}: {name!r} is not one of offset_ns, drift_ppb, since_ns, fate, once")
+        said[name] = text
+    fate = Path(said.pop("fate")) if said.get("fate") else None
+    values: dict[str, int] = {}
+    for name, text in said.items():
         try:
             values[name] = int(text)
         except ValueError:
@@ -150,11 +171,15 @@ def open_host_clock(spec: str) -> HostClock:
         raise ValueError(f"host clock {spec!r}: drift_ppb must lie between -{PPB} and {PPB}")
     if values.get("drift_ppb") and "since_ns" not in values:
         raise ValueError(f"host clock {spec!r}: a drift needs since_ns, the CLOCK_MONOTONIC_RAW from which it adds up")
-    return SimulatedClock(
-        offset_ns=values.get("offset_ns", 0),
-        drift_ppb=values.get("drift_ppb", 0),
-        since_ns=values.get("since_ns", 0),
-    )
+    try:
+        return SimulatedClock(
+            offset_ns=values.get("offset_ns", 0),
+            drift_ppb=values.get("drift_ppb", 0),
+            since_ns=values.get("since_ns", 0),
+            fate=fate,
+        )
+    except OSError as error:
+        raise ValueError(f"host clock {spec!r}: {error.strerror}") from error
 
 
 def suspended_ns(host: HostClock) -> int:
@@ -185,8 +210,6 @@ class ReceivedAt(NamedTuple):
 SAMPLE_EVERY_NS: Final = 10_000_000
 SAMPLES_LAST_NS: Final = 8_000_000_000  # longer than any request waits in the kernel and is still of use
 JUMP_NS: Final = 1_000_000  # chrony's fastest slew, 83 000 ppm, stays below this between two samples
-BRACKET_NS: Final = 5_000  # a reading of both clocks that takes longer was interrupted: read again
-ATTEMPTS: Final = 4
 
 
 class ReceiveTimes:
@@ -197,9 +220,16 @@ class ReceiveTimes:
     changed since well before that moment; what it changed is part of the uncertainty. A step back may also make an old
     packet look younger than the step, so for as long as the step is wide (at most as long as samples last) nothing
     before it is told from what came after it, and there is no moment. A step there and back within 10 ms is not seen.
+
+    Args:
+        attempts: how often both clocks are read for each comparison, of which the tightest counts. More of them are
+            surer by some 100 ns, and cost as many microseconds.
+        bracket_ns: a reading that took no longer than twice this is taken as it is; 0: always the tightest of all.
     """
 
     __slots__ = (
+        "_attempts",
+        "_bracket_ns",
         "_from_kernel_ns",
         "_next_sample_raw_ns",
         "_raw_ns",
@@ -208,7 +238,8 @@ class ReceiveTimes:
         "_trusted_from_raw_ns",
     )
 
-    def __init__(self, host: HostClock) -> None:
+    def __init__(self, host: HostClock, attempts: int = 4, bracket_ns: int = 5_000) -> None:
+        self._attempts, self._bracket_ns = attempts, bracket_ns
         self._raw_ns, self._realtime_ns, self._from_kernel_ns = host.raw_ns, host.realtime_ns, host.from_kernel_ns
         self._samples: deque[tuple[int, int, int]] = deque()  # RAW, REALTIME − RAW, ± of both; oldest first
         self._next_sample_raw_ns = host.raw_ns()
@@ -239,7 +270,7 @@ class ReceiveTimes:
         the 10 ms before it, or earlier.
         """
         before_ns, realtime_now_ns, after_ns = self._raw_ns(), self._realtime_ns(), self._raw_ns()
-        if after_ns - before_ns > 2 * BRACKET_NS:
+        if after_ns - before_ns > 2 * self._bracket_ns:
             before_ns, realtime_now_ns, after_ns = self._read_again()
         difference_now_ns = realtime_now_ns - (before_ns + after_ns) // 2
         plus_minus_ns = (after_ns - before_ns) // 2 + 1
@@ -261,5 +292,5 @@ class ReceiveTimes:
 
     def _read_again(self) -> tuple[int, int, int]:
         """RAW, REALTIME, RAW: of a few readings the one that took least."""
-        readings = [(self._raw_ns(), self._realtime_ns(), self._raw_ns()) for _ in range(ATTEMPTS)]
+        readings = [(self._raw_ns(), self._realtime_ns(), self._raw_ns()) for _ in range(self._attempts)]
         return min(readings, key=lambda reading: reading[2] - reading[0])

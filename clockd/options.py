@@ -7,6 +7,7 @@ Flags over environment over a TOML file (`--config`), whose keys are the long fl
     journal = "/var/lib/clockd/clock.jsonl"
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from clockd.ntp.client import Server
 
 NTP_PORT: Final = 123
 CHRONY_PORT: Final = 323
+_SERVER: Final = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[\w.-]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
+)
 DEFAULT_PAGE: Final = Path("/run/clockd/page")
 
 
@@ -43,13 +47,10 @@ def parse_server(text: str, port: int = NTP_PORT) -> Server:
     Raises:
         ValueError: one line that says what is wrong.
     """
-    host, colon, said = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, said = text, str(port)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not said.isascii() or not said.isdigit() or not 0 < int(said) < 65536:
-        raise ValueError(f"{text!r} is not HOST or HOST:PORT")
-    return Server(host, int(said))
+    found = _SERVER.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or port) < 65536:
+        raise ValueError(f"{text!r} is not HOST, HOST:PORT or [IPv6]:PORT")
+    return Server(found["six"] or found["host"], int(found["port"] or port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ HostClockSpec = Annotated[
         envvar="CLOCKD_HOST_CLOCK",
         parser=host_clock_option,
         metavar="SPEC",
-        help="'real', or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…'.",
+        help="'real', or 'simulated:offset_ns=…,drift_ppb=…,since_ns=…,fate=…'.",
     ),
 ]
 LocalReferenceFlag = Annotated[

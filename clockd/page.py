@@ -36,7 +36,7 @@ OUR_MAGIC: Final = b"FIRSTCME"
 OUR_VERSION: Final = 2
 GENERATION_WORD: Final = 7  # the 16-bit word at byte 14
 HOST_BYTES: Final = 128
-VALID_FOR_NS: Final = 1000 * 1_000_000_000  # after the last publication, as ClockBound's void_after
+VALID_FOR_NS: Final = 1000 * 1_000_000_000  # after the last publication, as ClockBound's void_after; at most
 
 _HEADER = struct.Struct("=2I I H H")
 _PUBLIC = struct.Struct("=qq qq q Q I i B 7x")
@@ -169,16 +169,10 @@ def unpack(data: bytes) -> Page | str:
     if _LEAD.unpack(lead) != (OUR_MAGIC, OUR_VERSION, _OURS.size):
         return "version"
     *evidence, state, why, local_reference, sources, agreeing, stratum, boot, length, name = _OURS.unpack(body)
-    verdict = (
-        STATES[state],
-        WHYS[why],
-        bool(local_reference),
-        sources,
-        agreeing,
-        stratum,
-        boot,
-        name[:length].decode(),
-    )
+    if state >= len(STATES) or why >= len(WHYS):
+        return "version"  # whole, but not by this version's rules
+    host = name[:length].decode(errors="replace")
+    verdict = (STATES[state], WHYS[why], bool(local_reference), sources, agreeing, stratum, boot, host)
     return Page(*(*evidence, *verdict))
 
 
@@ -218,6 +212,7 @@ class Writer:
         try:
             if os.fstat(self._file).st_size < PAGE_BYTES:
                 os.truncate(self._file, PAGE_BYTES)
+            os.posix_fallocate(self._file, 0, PAGE_BYTES)  # on a full disk fail here, not by SIGBUS at the first update
             if fresh or _HEADER.unpack(start)[2:4] != (PAGE_BYTES, PUBLIC_VERSION):
                 generation = 0 if fresh else _HEADER.unpack(start)[4]
                 os.pwrite(self._file, _HEADER.pack(*MAGIC, PAGE_BYTES, 0, generation), 0)

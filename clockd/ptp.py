@@ -127,6 +127,9 @@ class Ptp:
         path: of its management socket.
         stated_accuracy_ns: the grandmaster's, where it does not say; None: then there is no bound.
         clock: of the network card that ptp4l measures with, `/dev/ptp0`; None for REALTIME (software timestamps).
+
+    Raises:
+        OSError: that is no clock.
     """
 
     def __init__(
@@ -136,6 +139,11 @@ class Ptp:
         self._path, self._host, self._drift_ppb, self._stated_ns = path, host, drift_ppb, stated_accuracy_ns
         self._clock = os.open(clock, os.O_RDONLY | os.O_CLOEXEC) if clock else None
         self._grandmaster: bytes | None = None
+        try:
+            self.clock_ns()
+        except OSError:
+            self.close()
+            raise
 
     async def ask(self, timeout_seconds: float) -> Exchange | Rejected | None:
         """One report, as an exchange with the clock that ptp4l measures."""
@@ -158,7 +166,7 @@ class Ptp:
         self._grandmaster = said.grandmaster
         if changed:
             return Rejected(Reason.GRANDMASTER)
-        before_ns, clock_ns, after_ns = self._host.raw_ns(), self._clock_ns(), self._host.raw_ns()
+        before_ns, clock_ns, after_ns = self._host.raw_ns(), self.clock_ns(), self._host.raw_ns()
         within_ns = distance_ns(said, clock_ns - said.ingress_ns, self._drift_ppb, self._stated_ns)
         if isinstance(within_ns, Rejected):
             return within_ns
@@ -175,7 +183,8 @@ class Ptp:
             leap=said.leap,
         )
 
-    def _clock_ns(self) -> int:
+    def clock_ns(self) -> int:
+        """The clock that ptp4l measures, now; nanoseconds since its own zero."""
         if self._clock is None:
             return self._host.realtime_ns()
         return time.clock_gettime_ns((~self._clock << 3) | 3)  # linux/posix-timers.h: FD_TO_CLOCKID

@@ -28,13 +28,14 @@ class Standing:
     stratum: int
     local_reference: bool
     void_after_raw_ns: int | None  # earlier than usual: a leap second is announced
+    valid_for_ns: int = VALID_FOR_NS  # after each publication, should there be no other
 
 
 def published(belief: Belief, standing: Standing, host: HostClock, oscillator: Oscillator) -> tuple[Public, Page]:
     """Both parts of the page, now."""
     now_raw_ns = host.raw_ns()
     known = straight(later(belief.track, now_raw_ns, oscillator)) if belief.track else NO_LINE
-    void_after = now_raw_ns + VALID_FOR_NS
+    void_after = now_raw_ns + standing.valid_for_ns
     if standing.void_after_raw_ns is not None:
         void_after = min(void_after, standing.void_after_raw_ns)
     page = Page(

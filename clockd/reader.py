@@ -4,6 +4,7 @@ A reader maps the page (`page.py`) and extrapolates on CLOCK_MONOTONIC_RAW by `m
 if everything that the page rests on still holds; otherwise there is none, with one word for why:
 
     missing    no file             torn       half written, or the checksum is wrong
+    unreadable no permission, or no file at all but a folder
     foreign    no page of ours     unwritten  the daemon has not published yet
     version    a newer layout      boot       of another boot, or another simulated host
     machine    the virtual machine was moved or restored since (where there is a VMClock)
@@ -17,7 +18,7 @@ update the page read before stays good: it is an older statement, but a true one
 
 import mmap
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -68,13 +69,17 @@ class Reading:
     stratum: int = 0
     local_reference: bool = False
     why: Why = Why.NOTHING
+    _line: Line = field(init=False, repr=False, compare=False)  # made once per page, not once per stamp
+
+    def __post_init__(self) -> None:
+        known = Line(self.as_of_raw_ns, self.utc_minus_raw_ns, self.bound_ns, self.rate_ppt, self.rate_bound_ppt)
+        object.__setattr__(self, "_line", known)
 
     def stamp(self, raw_ns: int, uncertainty_ns: int = 0) -> Stamp | None:
         """The UTC of a moment on the RAW clock, known to ± `uncertainty_ns`; None when there is no safe time."""
         if self.reason or raw_ns > self.void_after_raw_ns:
             return None
-        known = Line(self.as_of_raw_ns, self.utc_minus_raw_ns, self.bound_ns, self.rate_ppt, self.rate_bound_ppt)
-        return Stamp(*stamp(known, raw_ns, uncertainty_ns, self.drift_ppb, self.wander_ppt_s))
+        return Stamp(*stamp(self._line, raw_ns, uncertainty_ns, self.drift_ppb, self.wander_ppt_s))
 
     def interval(self, raw_ns: int) -> Interval | None:
         """What UTC can have been at that moment; None when there is no safe time."""
@@ -167,7 +172,10 @@ class Reader:
                     self._reading = Reading(State.UNKNOWN, "foreign")
                     return False
                 self._map = mmap.mmap(file.fileno(), PAGE_BYTES, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            return False
         except OSError:
+            self._reading = Reading(State.UNKNOWN, "unreadable")
             return False
         self._file = (status.st_dev, status.st_ino)
         self._generations = memoryview(self._map).cast("H")

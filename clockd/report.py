@@ -72,7 +72,7 @@ def judge_health(reading: Reading, raw_ns: int, warn_bound_ns: int, critical_bou
     """What a monitor should be told."""
     stamp = reading.stamp(raw_ns)
     if stamp is None:
-        unknown = reading.reason in {"missing", "foreign", "version", "unwritten"}
+        unknown = reading.reason in {"missing", "unreadable", "foreign", "version", "unwritten"}
         return Verdict.UNKNOWN if unknown else Verdict.CRITICAL, f"no safe time: {reading.reason or 'void'}"
     text = f"{reading.state}, bound {stamp.bound_ns} ns, {reading.agreeing} of {reading.sources} sources agree"
     if stamp.bound_ns > critical_bound_ns:

@@ -1,7 +1,14 @@
 """The command line: wrong configuration is one line and status 2, `status` and `check` say what the page says."""
 
 import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +20,7 @@ from clockd.ntp.client import Server
 from clockd.options import Chronyd, parse_chrony, parse_server
 from clockd.page import VALID_FOR_NS, State, Writer
 from clockd.reader import Reading
-from clockd.report import Verdict, describe_sources, judge_health, people_time, plot, sources_path
+from clockd.report import BARS, Verdict, describe_sources, judge_health, people_time, plot, sources_path
 from tests.clockd.test_reader import PUBLIC, page_of
 from tests.clockd.test_tracking import OSCILLATOR, exchange_at
 
@@ -54,6 +61,15 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ("run", *(f"--server=s{n}" for n in range(10))),
         ("run", "--clockbound", "/tmp/p", "--page", "/tmp/p"),
         ("run", "--ptp", "/run/ptp4l", "--ptp-clock", "/dev/none"),
+        ("run", "--ptp", "/run/ptp4l", "--ptp-clock", "/dev/null"),
+        ("run", "--server", "a", "--ptp-clock", "/dev/ptp0"),
+        ("run", "--server", "a", "--ptp-accuracy-ns", "100"),
+        ("run", "--chrony", "run/chronyd.sock"),
+        ("run", "--local-reference", "--host", "my host"),
+        ("run", "--local-reference", "--host", "tokyo/1"),
+        ("run", "--local-reference", "--valid-seconds", "1"),
+        ("run", "--local-reference", "--journal", "/tmp"),
+        ("run", "--local-reference", "--journal", "/tmp/p", "--page", "/tmp/p"),
         ("run", "--config", "/nowhere.toml"),
         ("sources", "--page", "/nowhere/page"),
         ("serve",),
@@ -109,6 +125,58 @@ def test_check_speaks_a_monitors_language(
     assert capsys.readouterr().out.splitlines()[-1] == "CLOCK UNKNOWN - no safe time: missing"
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--bogus",), ("--warn-bound-ns", "many"), ("--host-clock", "sundial"), ("page",)]
+)
+def test_a_mistaken_check_is_unknown_to_a_monitor_not_critical(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "check", *arguments) == 3
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("CLOCK UNKNOWN - ")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_watch_looks_again_every_second_until_it_is_interrupted(page: Path, *, as_json: bool) -> None:
+    terminal, theirs = pty.openpty()
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "clockd", "status", "--watch", "--page", str(page), *(["--json"] if as_json else [])],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    seen = b'"bound_ns": ' if as_json else BARS[-1].encode()
+    while shown.count(seen) < 3:
+        shown += os.read(terminal, 4096)
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(10) in {0, 130}
+    with suppress(OSError):  # the end of a terminal
+        while rest := os.read(terminal, 4096):
+            shown += rest
+    os.close(terminal)
+    assert b"Traceback" not in shown
+    text = shown.decode()
+    if as_json:
+        reports = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        assert int(reports[0]["bound_ns"]) < int(reports[-1]["bound_ns"])  # a page that nobody publishes any more
+    else:
+        assert "beijing-1: synchronized" in text
+        assert text.count("\x1b[2J") >= 3
+        assert re.search(f"bound  [{BARS}]{{3}}", text)
+
+
+def test_a_watch_whose_reader_has_gone_ends_without_a_word(page: Path) -> None:
+    command = [sys.executable, "-m", "clockd", "status", "--watch", "--json", "--page", str(page)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        assert watch.stderr is not None
+        assert watch.stdout.readline()
+        watch.stdout.close()
+        assert watch.stderr.read() == b""  # until it has ended
+
+
 def test_health_by_state_age_and_reference() -> None:
     def reading(state: State = State.SYNCHRONIZED, *, local: bool = False, published: int = 0) -> Reading:
         void_after = published + VALID_FOR_NS
@@ -138,6 +206,14 @@ def test_health_by_state_age_and_reference() -> None:
 def test_a_server_is_named_as_usual(text: str, server: Server) -> None:
     assert parse_server(text) == server
     assert parse_server(str(server)) == server
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":123", "a:", "a:0", "a:65536", "a b", "a/b", "[::1", "::1]", "[::1]5", "2001:db8::1", "ä"]
+)
+def test_what_may_mean_another_server_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST, HOST:PORT or"):
+        parse_server(text)
 
 
 def test_a_file_gives_what_flags_and_environment_do_not(

@@ -4,6 +4,7 @@ import mmap
 import multiprocessing
 import os
 import struct
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_any_changed_byte_of_ours_is_torn(at: int, flip: int) -> None:
     data = bytearray(struct.pack("=2IIHH", 0x414D5A4E, 0x43420200, PAGE_BYTES, 2, 2) + bytes(64) + pack(PAGE))
     data[at] ^= flip
     assert unpack(bytes(data)) == "torn"
+
+
+@pytest.mark.parametrize(("at", "value"), [(184, 4), (184, 255), (185, 9), (185, 255)])
+def test_a_whole_page_by_other_rules_is_not_read_by_ours(at: int, value: int) -> None:
+    from clockd.page import pack  # noqa: PLC0415
+
+    data = bytearray(struct.pack("=2IIHH", 0x414D5A4E, 0x43420200, PAGE_BYTES, 2, 2) + bytes(64) + pack(PAGE))
+    data[at] = value
+    data[92:96] = struct.pack("=I", zlib.crc32(data[80:92] + data[96:]))
+    assert unpack(bytes(data)) == "version"
 
 
 def test_what_is_no_page_is_called_foreign_or_unwritten(tmp_path: Path) -> None:

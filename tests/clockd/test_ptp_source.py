@@ -167,3 +167,13 @@ def test_a_real_pair_of_ptp4l(namespaces: tuple[str, str], spawn: Spawn, tmp_pat
     assert known.earliest_ns + raw <= after + 1000
     assert before <= known.latest_ns + raw + 1000
     assert not list(tmp_path.glob("clockd.*"))
+
+
+@pytest.mark.parametrize("device", sorted(Path("/dev").glob("ptp[0-9]*")) or [None])
+def test_a_network_cards_clock_is_read(device: Path | None, tmp_path: Path) -> None:
+    """That it is one and runs; what hardware timestamps are worth cannot be told without a master on the wire."""
+    if device is None:
+        pytest.skip("this machine has no PTP hardware clock")
+    source = Ptp(tmp_path / "ptp4l", RealClock(), 50_000, None, device)
+    assert source.clock_ns() < source.clock_ns()
+    source.close()

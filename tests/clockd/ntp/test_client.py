@@ -131,6 +131,7 @@ def hostile(chance: random.Random, replayed: list[bytes]) -> Replies:
     return replies
 
 
+@pytest.mark.timeout(300 + PACKETS // 500)
 def test_a_hostile_server_neither_stops_nor_moves_the_time() -> None:
     async def siege(serving: Servers) -> None:
         chance = random.Random(5)
