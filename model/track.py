@@ -141,12 +141,18 @@ def within_drift(pairs: Polygon, oscillator: Oscillator) -> Polygon:
 def wandered(elapsed_ns: int, wander_ppt_s: int) -> Polygon:
     """By how much (offset, rate) can differ from a straight line after a while, and what rounding takes: one unit here,
     one where the straight line ends."""
-    rounded = [(polygon.nearest(x, SCALE), polygon.nearest(y, SCALE)) for x, y in hexagon(elapsed_ns, wander_ppt_s)]
+    corners = hexagon(*reach(elapsed_ns, wander_ppt_s))
+    rounded = [(polygon.nearest(x, SCALE), polygon.nearest(y, SCALE)) for x, y in corners]
     return polygon.inflated(polygon.hull(rounded), 2)
 
 
-def hexagon(elapsed_ns: int, wander_ppt_s: int) -> Polygon:
-    """The same exactly, in parts of `SCALE`: counter-clockwise from its lower right corner."""
-    a, b = 2 * wander_ppt_s * elapsed_ns * elapsed_ns, 4 * wander_ppt_s * elapsed_ns * PPB
+def reach(elapsed_ns: int, wander_ppt_s: int) -> tuple[int, int]:
+    """How far offset (w·t²/2) and rate (w·t) can have wandered, in parts of `SCALE`; both are even."""
+    return 2 * wander_ppt_s * elapsed_ns * elapsed_ns, 4 * wander_ppt_s * elapsed_ns * PPB
+
+
+def hexagon(a: int, b: int) -> Polygon:
+    """All pairs with |x| ≤ a, |y| ≤ b and |x·b − y·a| ≤ a·b/2, counter-clockwise from its lower right corner; both are
+    even."""
     right = ((a, b // 2), (a, b), (a // 2, b))
     return (*right, *((-x, -y) for x, y in right))
