@@ -12,11 +12,12 @@ from functools import partial
 from itertools import pairwise, product
 from typing import Any, Final
 
-from z3 import And, Implies, Not, Or
+from z3 import And, BoolVal, Implies, Not, Or
 
 import model.polygon
-from proofs.lift import Number, lift, numbers, term, unforked
+from proofs.lift import lift, unforked
 from proofs.obligations import Argument, Case, Reading, Term, obligation
+from proofs.symbolic import Number, numbers, term
 
 polygon: Final = Reading(model.polygon)
 numerator, other_numerator, denominator, by = numbers("numerator other_numerator denominator by")
@@ -63,7 +64,9 @@ def the_corners_around_a_point_hold_it() -> Argument:
         box = And(left == lefter, right == righter, low == lower, high == higher)
         parts, x, y = term(denominator), term(numerator), term(other_numerator)
         holds = And(left * parts <= x, x <= right * parts, low * parts <= y, y <= high * parts)
-        next_to = And(x - left * parts < parts, right * parts - x < parts, y - low * parts < parts, high * parts - y < parts)
+        next_to = And(
+            x - left * parts < parts, right * parts - x < parts, y - low * parts < parts, high * parts - y < parts
+        )
         return And(box, holds, next_to)
 
     three = term(denominator) == 3
@@ -119,7 +122,7 @@ def all_are_kept(corners: tuple[Pair, ...], excess: list[Number], kept: list[tup
     beyond = {id(corner): each for corner, each in zip(corners, excess, strict=True)}
     there = {id(each) for each in kept if len(each) == 2}
     cut = {tuple(id(part) for part in each) for each in kept if len(each) == 4}
-    inside = [Implies(term(each) <= 0, id(corner) in there) for corner, each in zip(corners, excess, strict=True)]
+    inside = [(term(each) <= 0) == BoolVal(id(corner) in there) for corner, each in zip(corners, excess, strict=True)]
     crossed = [
         Implies(
             And(term(beyond[id(one)]) < 0, term(beyond[id(other)]) > 0),
@@ -128,9 +131,7 @@ def all_are_kept(corners: tuple[Pair, ...], excess: list[Number], kept: list[tup
         for here, after in pairwise((*corners, corners[0]))
         for one, other in ((here, after), (after, here))
     ]
-    signs = [
-        And(term(each[2]) < 0, term(each[3]) > 0) for each in kept if len(each) == 4
-    ]
+    signs = [And(term(each[2]) < 0, term(each[3]) > 0) for each in kept if len(each) == 4]
     return And(*inside, *crossed, *signs)
 
 
@@ -196,7 +197,9 @@ def a_chain_holds_the_points_that_it_is_made_of() -> Argument:
     return Argument(
         (
             *made.cases("three", claim),
-            *lift(lambda: polygon.chain((p, q)), given[:1]).cases("two", lambda corners: And(same(corners[0], p), same(corners[1], q))),
+            *lift(lambda: polygon.chain((p, q)), given[:1]).cases(
+                "two", lambda corners: And(same(corners[0], p), same(corners[1], q))
+            ),
             *lift(lambda: polygon.chain((p,))).cases("one", lambda corners: same(corners[0], p)),
         ),
         witness=(*given, term(polygon.turn(p, q, r)) > 0, same(p, (0, 0))),
@@ -235,7 +238,7 @@ def an_intersection_is_cut_along_every_edge() -> Argument:
 
 @obligation
 def a_sum_and_an_inflated_polygon_have_all_corners() -> Argument:
-    """A sum has every corner of one moved by every corner of the other; an inflated polygon a box around each corner."""
+    """A sum has every corner of one moved by every corner of the other; an inflated one a box around each corner."""
     summed = unforked(polygon.sum_of, hull=list)((p, q, r), (s, z))
     boxed = unforked(polygon.inflated, hull=list)((p, q, r), by)
     around = [(term(i), term(j)) for i, j in product((-by, by), repeat=2)]
@@ -256,17 +259,20 @@ def a_sum_and_an_inflated_polygon_have_all_corners() -> Argument:
 @obligation
 def two_lines_meet_on_both() -> Argument:
     """Where an edge is left out, its neighbours are led on to the point that is on both their lines."""
-    x, y, parts = (term(each) for each in polygon.meeting(p, q, r, s))
-    (px, py), (qx, qy), (rx, ry), (sx, sy) = (flat(point) for point in (p, q, r, s))
-    first = (x - px * parts) * (qy - py) == (y - py * parts) * (qx - px)
-    origin = (px == 0, py == 0)
-    second = (x - rx * parts) * (sy - ry) == (y - ry * parts) * (sx - rx)
-    square = (same(p, (0, 0)), same(q, (1, 0)), same(r, (2, 1)), same(s, (2, 5)))
+    e = numbers("ex ey")
+    end = (r[0] + e[0], r[1] + e[1])
+    x, y, parts = (term(each) for each in polygon.meeting((0, 0), q, r, end))
+    moved = [(u + z[0], v + z[1]) for u, v in ((0, 0), q, r, end)]
+    moved_x, moved_y, moved_parts = (term(each) for each in polygon.meeting(*moved))
+    along = And(moved_x == x + term(z[0]) * parts, moved_y == y + term(z[1]) * parts, moved_parts == parts)
+    (qx, qy), (rx, ry), (ex, ey) = flat(q), flat(r), flat(e)
+    square = (same(q, (1, 0)), same(r, (2, 1)), same(e, (0, 4)))
     return Argument(
         (
-            Case("on the first", origin, first),
-            Case("on the second", origin, second),
-            Case("wherever", (), parts == (qx - px) * (sy - ry) - (qy - py) * (sx - rx)),
+            Case("on the first", (), x * qy == y * qx),
+            Case("on the second", (), x * ey - y * ex == (rx * ey - ry * ex) * parts),
+            Case("in parts of how far they turn", (), parts == qx * ey - qy * ex),
+            Case("wherever they lie", (), along),
         ),
-        witness=(*square, *origin, x == 2 * parts, y == 0, parts > 0),
+        witness=(*square, x == 2 * parts, y == 0, parts > 0),
     )

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from proofs.obligations import Obligation
 
 SOLVER_NAMES: Final = ("z3", "cvc5")
-ROOMS: Final = ("order", "admission", "induction", "promises", "clocks", "stamps", "selection")
+ROOMS: Final = (
+    "order",
+    "admission",
+    "induction",
+    "promises",
+    "clocks",
+    "stamps",
+    "selection",
+    "polygons",
+    "tracks",
+    "arithmetic",
+)
 LIMIT_MS: Final = 20_000
 """A question takes 20 ms; a thousand times that is a failure."""
 

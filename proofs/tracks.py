@@ -1,9 +1,9 @@
 """What many exchanges leave possible holds the true (offset, frequency): each step of `model/track.py`.
 
-The functions of `track.py` are run as they are, on polygons of which only one thing is known: whether they hold the true
-pair (`Region`). What `polygon.py` does to polygons is given by its promise alone, that nothing which belongs into the
-result is lost: a clipped one holds the truth if it was held and satisfies the inequality, and none is left only if it
-does not. `polygons.py` proves the steps of which that promise is made, and says which textbook it rests on.
+The functions of `track.py` are run as they are, on polygons of which only one thing is known: whether they hold the
+true pair (`Region`). What `polygon.py` does to polygons is given by its promise alone, that nothing which belongs into
+the result is lost: a clipped one holds the truth if it was held and satisfies the inequality, and none is left only if
+it does not. `polygons.py` proves the steps of which that promise is made, and says which textbook it rests on.
 
 Time passing is two sentences about exact sets: where a straight line leads, rounded, and the hexagon of what wandering
 adds. The integrals in the second are assumptions, as in `stamps.py`: |δ| ≤ w·t, |ε| ≤ w·t²/2, |ε − δ·t/2| ≤ w·t²/4.
@@ -12,7 +12,6 @@ Next: `polygons.py`.
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -22,8 +21,9 @@ import model.track
 from model.clock import PPB, Interval
 from model.track import PS, SCALE, Broken, Oscillator, Track
 from proofs.clocks import magnitude, within
-from proofs.lift import Number, Truth, lift, numbers, term, unforked
+from proofs.lift import lift, unforked
 from proofs.obligations import Argument, Case, Reading, Term, obligation
+from proofs.symbolic import Number, Truth, numbers, term
 
 track: Final = Reading(model.track)
 as_of, now, low, high, other_low, other_high = numbers("as_of now low high other_low other_high")
@@ -94,7 +94,7 @@ def an_exchange_narrows_a_track_without_losing_the_truth() -> Argument:
 
     def claim(found: Any) -> Term:
         if found is Broken.STEP:
-            return Not(Or(And(in_loose(LOOSE), in_loose(SAID))))
+            return Not(And(in_loose(LOOSE), in_loose(SAID)))
         if found is Broken.WANDER:
             return Not(And(*world))
         pairs: Term = found.pairs.holds
@@ -220,10 +220,7 @@ def a_hexagon_is_what_wandering_can_add() -> Argument:
     return Argument(
         (
             Case("a product of what is not negative", positive[:2], product),
-            *(
-                Case(f"edge {i + 1}", positive, And(excess[i][i] == 0, excess[(i + 1) % 6][i] == 0))
-                for i in range(6)
-            ),
+            *(Case(f"edge {i + 1}", positive, And(excess[i][i] == 0, excess[(i + 1) % 6][i] == 0)) for i in range(6)),
             *(
                 Case(f"corner {i}", positive, And(*(each <= 0 for each in beyond_each)))
                 for i, beyond_each in enumerate(excess, 1)
@@ -295,7 +292,9 @@ def a_line_from_a_track_holds_its_extent() -> Argument:
         ends = [term(corner[0]) for corner in corners]
         first, last = term(found.earliest_ns), term(found.latest_ns)
         no_wider = And(first >= term(low), last <= term(high))
-        return And(no_wider, Or(*(PS * (first + 1) > end for end in ends)), Or(*(PS * (last - 1) < end for end in ends)))
+        return And(
+            no_wider, Or(*(PS * (first + 1) > end for end in ends)), Or(*(PS * (last - 1) < end for end in ends))
+        )
 
     one_less = extent.possible(lambda found: Not(offset_ps <= PS * (term(found.latest_ns) - 1)))
     return Argument(
