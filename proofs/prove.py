@@ -21,7 +21,22 @@ if TYPE_CHECKING:
     from proofs.obligations import Obligation
 
 SOLVER_NAMES: Final = ("z3", "cvc5")
-ROOMS: Final = ("order", "fairness", "region", "fence", "admission", "induction", "promises", "replaying")
+ROOMS: Final = (
+    "order",
+    "fairness",
+    "admission",
+    "region",
+    "fence",
+    "induction",
+    "promises",
+    "replaying",
+    "clocks",
+    "stamps",
+    "selection",
+    "polygons",
+    "tracks",
+    "arithmetic",
+)
 LIMIT_MS: Final = 20_000
 """A question takes 20 ms; a thousand times that is a failure."""
 
