@@ -40,33 +40,13 @@ from tests.stories import OPENS_NS, terms
 
 MOST_REQUESTS = 8
 STATES = {
-    "won",
-    "lost: sold_out",
-    "lost: duplicate",
-    "lost: cut_off",
-    "lost: cancelled",
-    "lost: halted",
-    "tie: the later stamp won",
-    "drawn while another region was silent",
-    "the lobby shares one place",
-    "the same buyer in two regions",
-    "replaced by a lesser entry",
-    "not replaced by a greater entry",
-    "read after the end",
-    "a winner's other entry",
-    "cut off",
-    "cut off with lines beyond",
-    "every region cut off",
-    "sold out",
-    "closed by time",
-    "closed when sold out",
-    "closed when cancelled",
-    "cancelled",
-    "halted",
-    "line refused",
-    "mark refused",
-    "asked after the end",
-}
+    "won", "lost: sold_out", "lost: duplicate", "lost: cut_off", "lost: cancelled", "lost: halted",
+    "tie: the later stamp won", "drawn while another region was silent", "the lobby shares one place",
+    "the same buyer in two regions", "replaced by a lesser entry", "not replaced by a greater entry",
+    "read after the end", "a winner's other entry", "cut off", "cut off with lines beyond", "every region cut off",
+    "sold out", "closed by time", "closed when sold out", "closed when cancelled", "cancelled", "halted",
+    "line refused", "mark refused", "asked after the end",
+}  # fmt: skip
 TOLD = {"won": WON, "duplicate": DUPLICATE, "cut_off": BEYOND_CUT_OFF}
 
 
