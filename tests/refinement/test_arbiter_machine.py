@@ -35,7 +35,7 @@ from model.wire import log_line
 from proofs import protocol
 from proofs.promises import BEYOND_CUT_OFF, DUPLICATE, LOST, PENDING, WON
 from tests.refinement.abstraction import UNLOGGED, Moment, Sale
-from tests.refinement.relations import beginning, due, is_good, kept, steps, told
+from tests.refinement.relations import Course, is_good, told
 from tests.stories import OPENS_NS, terms
 
 MOST_REQUESTS = 8
@@ -72,7 +72,7 @@ class Arbiter(RuleBasedStateMachine):
         )
         regions, draw_key = about.draw(st.integers(2, 3)), about.draw(st.binary(min_size=1, max_size=1))
         self.ending = about.draw(st.sampled_from(["", "", "cancel", "halt"]))
-        self.may_be_silent = about.draw(st.sampled_from([0, 1, 3]))
+        self.may_be_silent = about.draw(st.sampled_from([0, 1, 3, 3]))
         stated = terms(
             stock=stock, regions=("north", "south", "west")[:regions], skew=skew, slack=slack, lasts=20, lobby=lobby
         )
@@ -80,11 +80,11 @@ class Arbiter(RuleBasedStateMachine):
         self.fold = self.sale.fold
         self.standing = Standing()
         self.records = 0
-        self.moment = self.sale.now()
-        self.rested: Moment | None = None
-        world = self.sale.world(self.moment)
-        assert all(formula(world) for formula in beginning())
-        self._holds(self.moment)
+        self.course = Course(self.sale, self.steps_taken)
+
+    @property
+    def moment(self) -> Moment:
+        return self.course.moment
 
     # What the world does.
 
@@ -220,7 +220,7 @@ class Arbiter(RuleBasedStateMachine):
         assert good
         sale.delivered(entry, in_time=in_time)
         after = sale.now()
-        self._step("deliver", before, after)
+        self.course.step("deliver", before, after)
         others = [other for other in known.values() if other.buyer == entry.buyer]
         if not in_time:
             self.reached["read after the end"] += 1
@@ -240,7 +240,7 @@ class Arbiter(RuleBasedStateMachine):
             assert self.sale.now() == before
             for region, mark_ns in falls.items():
                 lower = replace(before, mark={**before.mark, region: mark_ns})
-                assert not steps()["raise mark"].holds(self.sale.world(before, lower), self._integers(before, lower))
+                assert self.course.steps_between(before, lower) == set()
             self.reached["mark refused"] += 1
             return
         follows = self.fold.see(seen)
@@ -249,7 +249,7 @@ class Arbiter(RuleBasedStateMachine):
         for region, was in seen.regions.items():
             if was.mark_ns != before.mark[region]:
                 higher = replace(before, mark={**before.mark, region: was.mark_ns})
-                self._step("raise mark", before, higher)
+                self.course.step("raise mark", before, higher)
                 before = higher
         assert self.sale.passed.pop(0) == before
         self._follow(before, follows)
@@ -266,7 +266,7 @@ class Arbiter(RuleBasedStateMachine):
 
     def _passed(self, before: Moment, step: str, follows: list[Decision]) -> None:
         after = self.sale.passed.pop(0)
-        self._step(step, before, after)
+        self.course.step(step, before, after)
         self._follow(after, follows)
 
     def _follow(self, before: Moment, follows: list[Decision]) -> None:
@@ -277,13 +277,13 @@ class Arbiter(RuleBasedStateMachine):
             match decision:
                 case Won():
                     self._drawn(decision, before)
-                    self._step("draw", before, after)
+                    self.course.step("draw", before, after)
                 case SoldOut():
                     self.reached["sold out"] += 1
-                    self._step("sell out", before, after)
+                    self.course.step("sell out", before, after)
                 case _:
                     self.reached["closed by time"] += 1
-                    self._step("close", before, after)
+                    self.course.step("close", before, after)
             before = after
         assert self.sale.now() == before
 
@@ -302,25 +302,6 @@ class Arbiter(RuleBasedStateMachine):
             before.read[region] == 0 for region in before.present
         )
 
-    def _step(self, expected: str, before: Moment, after: Moment) -> None:
-        """From one state to the next is that step of the protocol, and no other."""
-        world, integers = self.sale.world(before, after), self._integers(before, after)
-        assert {name for name, step in steps().items() if step.holds(world, integers)} == {expected}
-        self.steps_taken[expected] += 1
-        self._holds(after)
-        self.moment = after
-
-    def _holds(self, moment: Moment) -> None:
-        world = self.sale.world(moment)
-        assert [name for name, formula in kept().items() if not formula(world)] == []
-
-    def _integers(self, *moments: Moment) -> list[int]:
-        """Every integer that a step can be about."""
-        stated = self.sale.terms
-        marks = {mark for moment in moments for mark in moment.mark.values()}
-        some = {stated.last_stamp_ns + 1, stated.cut_off_after_ns + 1, protocol.CANCELLED, protocol.HALTED}
-        return sorted(marks | some)
-
     def _record(self, decisions: list[Decision]) -> None:
         self.records += len(decisions)
         buyers = {request: buyer for buyer, request in self.fold.winners.items()}
@@ -331,11 +312,7 @@ class Arbiter(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_due(self) -> None:
-        if self.moment is self.rested:
-            return
-        self.rested = self.moment
-        world, integers = self.sale.world(self.moment), self._integers(self.moment)
-        assert [name for name, claim in due().items() if claim.holds(world, integers)] == []
+        assert self.course.due() == []
 
     @invariant()
     def buyers_are_told_what_is_proved(self) -> None:
