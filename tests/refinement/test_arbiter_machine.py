@@ -96,9 +96,13 @@ class Arbiter(RuleBasedStateMachine):
 
     def _next_line(self, data: st.DataObject, buyer: str) -> None:
         """A region's next line: most are good, and some are not."""
+        if self.fold.winners and data.draw(st.booleans()):
+            buyer = data.draw(st.sampled_from(sorted(self.fold.winners)))
         stated = self.sale.terms
         region, skew = data.draw(st.sampled_from(self.fold.regions)), stated.skew_bound_ns
         least = max(stated.entries_from_ns - skew, self.moment.mark[region])
+        if least > stated.last_stamp_ns and data.draw(st.integers(0, 9)) != 5:
+            return  # nothing good can follow here; that it is refused is tried often enough
         stamp = data.draw(st.integers(least, max(least, min(stated.last_stamp_ns, OPENS_NS + 12))))
         bound, seq = data.draw(st.integers(0, skew)), self.fold.delivered(region).seq + 1
         match data.draw(st.integers(0, 39)):
@@ -159,13 +163,13 @@ class Arbiter(RuleBasedStateMachine):
         self.reached["cut off"] += 1
         self.reached["every region cut off"] += not self.fold.regions
 
-    @precondition(lambda self: self.ending == "cancel" and self.records > 4 and not self.fold.is_decided)
+    @precondition(lambda self: self.ending == "cancel" and self.records > 2 and not self.fold.is_decided)
     @rule()
     def cancel(self) -> None:
         self._stop(self.fold.cancel("the merchant asked for it"))
         self.reached["cancelled"] += 1
 
-    @precondition(lambda self: self.ending == "halt" and self.records > 4 and not self.fold.over)
+    @precondition(lambda self: self.ending == "halt" and self.records > 2 and not self.fold.over)
     @rule()
     def halt(self) -> None:
         self._stop(self.fold.halt("south: log numbers have no gap"))
