@@ -41,18 +41,18 @@ class System(Generic[S]):
         self.small = small
         self._world = world
         self._start = start
-        self._invariants: list[Callable[[S], Term]] = []
+        self.invariants: list[Callable[[S], Term]] = []
 
     def holding(self, also: S | None = None) -> Terms:
         """The world as it is, and every invariant; of a second state, too, where one is given."""
         states = (self.before,) if also is None else (self.before, also)
-        return (*self._world(), *(invariant(state) for state in states for invariant in self._invariants))
+        return (*self._world(), *(invariant(state) for state in states for invariant in self.invariants))
 
     def invariant(self, matters: Callable[[S], Term]) -> Callable[[Callable[[S], Term]], Callable[[S], Term]]:
         """Register a function of a state; `matters` is a state in which its sentence says something."""
 
         def registered(statement: Callable[[S], Term]) -> Callable[[S], Term]:
-            self._invariants.append(statement)
+            self.invariants.append(statement)
             register(statement.__name__, sentence_of(statement), lambda: self._kept(statement, matters))
             return statement
 

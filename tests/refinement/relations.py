@@ -11,7 +11,7 @@ from typing import Final
 from z3 import Not
 
 from proofs import protocol
-from proofs.induction import AFTER, BEFORE, INVARIANTS, one
+from proofs.induction import AFTER, BEFORE, SALE, one
 from proofs.obligations import Term, guards
 from proofs.promises import outcome
 from tests.refinement.abstraction import Moment, Sale
@@ -52,7 +52,7 @@ def due() -> dict[str, Claim]:
 def kept() -> dict[str, Formula]:
     """What holds in every state."""
     world = {f"the world, {number}": Formula(term) for number, term in enumerate(protocol.world())}
-    return world | {statement.__name__: Formula(statement(BEFORE)) for statement in INVARIANTS}
+    return world | {statement.__name__: Formula(statement(BEFORE)) for statement in SALE.invariants}
 
 
 @cache

@@ -12,7 +12,7 @@ import z3
 
 from model.wire import log_line
 from proofs import protocol
-from proofs.induction import AFTER, BEFORE, INVARIANTS, one
+from proofs.induction import AFTER, BEFORE, SALE, one
 from proofs.promises import outcome
 from tests.refinement.abstraction import Moment, Sale
 from tests.refinement.finite import Claim, Formula, World, facts
@@ -22,7 +22,7 @@ from tests.stories import OPENS_NS, entry, terms
 CONDITIONS = [
     *protocol.world(),
     *protocol.start(BEFORE),
-    *(statement(BEFORE) for statement in INVARIANTS),
+    *(statement(BEFORE) for statement in SALE.invariants),
     *(condition for take in protocol.STEPS.values() for condition in take(BEFORE, AFTER)),
     protocol.may_draw(BEFORE, protocol.frontier, protocol.head, protocol.x),
     protocol.is_drawn(BEFORE, protocol.head, protocol.x),

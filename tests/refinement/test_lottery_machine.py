@@ -2,8 +2,8 @@
 
 The machine offers, withdraws and draws from `model/lottery.py`. Beside it whoever waits is a state of
 `proofs/protocol.py`, in which nobody has won and every request has a buyer of its own, so that tickets may be equal.
-`is_earliest`, `in_pot_of` and `may_draw`, the terms that are proved, say who is first, who is in the pot and who is
-drawn; the heaps must say so too.
+`is_earliest`, `Lottery.in_pot_of` and `may_draw`, the terms that are proved, say who is first, who is in the pot and
+who is drawn; the heaps must say so too.
 """
 
 from collections import Counter
@@ -54,7 +54,7 @@ def relations() -> dict[str, Claim]:
     s = BEFORE
     return {
         "earliest": Claim((protocol.is_earliest(s, head),), head),
-        "pot": Claim((protocol.is_earliest(s, head), protocol.in_pot_of(s, head, x)), head, x),
+        "pot": Claim((protocol.is_earliest(s, head), protocol.lottery(s).in_pot_of(head, x)), head, x),
         "drawn": Claim((protocol.may_draw(s, frontier, head, x),), head, x),
     }
 
