@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 from z3 import And, Consts, ForAll, Implies, Not, Or
 
-from proofs.obligations import Argument, Case, Term, guards, register, sentence_of
+from proofs.notes import remembered
+from proofs.obligations import Argument, Case, Term, guards, register, said, sentence_of
 from proofs.protocol import (
     CLOSED,
     HALTED,
@@ -56,15 +57,22 @@ Statement: TypeAlias = Callable[[State], Term]
 INVARIANTS: Final[list[Statement]] = []
 
 
+@remembered
 def holding() -> tuple[Term, ...]:
     """The world as it is, and every invariant."""
-    return (*world(), *(invariant(BEFORE) for invariant in INVARIANTS))
+    return (*world(), *(said(invariant.__name__, invariant(BEFORE)) for invariant in INVARIANTS))
+
+
+@remembered
+def taken(step: str) -> tuple[Term, ...]:
+    """What the step needs before it, and how it leaves the state."""
+    return STEPS[step](BEFORE, AFTER)
 
 
 def kept_by_every_step(invariant: Statement, matters: Statement) -> Argument:
     """The induction: at the start, and by each step from any state in which all invariants hold."""
     given = holding()
-    steps = (Case(step, (*given, *take(BEFORE, AFTER)), invariant(AFTER)) for step, take in STEPS.items())
+    steps = (Case(step, (*given, *taken(step)), invariant(AFTER)) for step in STEPS)
     return Argument(
         (Case("start", (*world(), *start(BEFORE)), invariant(BEFORE)), *steps),
         witness=(*given, matters(BEFORE)),

@@ -53,6 +53,12 @@ class LineProcess:
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+    def interrupt(self) -> None:
+        """From another thread: whoever waits for a reply gets none."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def end(self) -> None:
         """End it now; the next question starts another."""
         process, self._process = self._process, None

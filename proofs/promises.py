@@ -6,7 +6,7 @@ entry that was read, in time or after the sale was decided, and about those that
 
 from z3 import And, Const, Consts, ForAll, If, Implies, Int, Not, Or
 
-from proofs.induction import AFTER, BEFORE, another, holding, one
+from proofs.induction import AFTER, BEFORE, another, holding, one, taken
 from proofs.obligations import Argument, Case, Term, guards, obligation
 from proofs.protocol import (
     CANCELLED,
@@ -175,7 +175,7 @@ def an_outcome_is_for_good() -> Argument:
     told = outcome(s, one) != PENDING
     same = And(outcome(AFTER, one) == outcome(s, one), Implies(s.ending != OPEN, AFTER.ending == s.ending))
     return Argument(
-        tuple(Case(step, (*holding(), *take(s, AFTER), told), same) for step, take in STEPS.items()),
+        tuple(Case(step, (*holding(), *taken(step), told), same) for step in STEPS),
         witness=(*holding(), outcome(s, one) == DUPLICATE, outcome(s, another) == BEYOND_CUT_OFF),
         small=small_world(),
     )
