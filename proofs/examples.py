@@ -99,9 +99,7 @@ class Search:
 
 def search(obligation: Obligation, question: Question) -> Search:
     """How to ask for the situation that a question is about, or for one that breaks its claim."""
-    terms = list(question.terms)
-    if question.case is not None:
-        terms = [*question.case.assumptions, z3.Not(_opened(question.case.claim)), *obligation.argument.small]
+    terms = question.terms if question.case is None else breaking(obligation, question)
     present = parts_of(terms)
     calls = tuple(call for call in _once(obligation.calls) if _is_about(call, present))
     named = [
@@ -110,6 +108,12 @@ def search(obligation: Obligation, question: Question) -> Search:
         for place, leaf in enumerate(_leaves((call.arguments, call.keywords, call.result)))
     ]
     return Search((*terms, *named), tuple(_small_numbers(terms)), calls)
+
+
+def breaking(obligation: Obligation, question: Question) -> tuple[Term, ...]:
+    """A situation, in a small world where there is one, in which a case's claim is false of those whom it names."""
+    assert question.case is not None
+    return (*question.case.assumptions, z3.Not(_opened(question.case.claim)), *obligation.argument.small)
 
 
 def example(found: Answer, calls: Sequence[Call]) -> Example:

@@ -13,7 +13,7 @@ Next: the rooms that `rooms.py` lists state them; `prove.py` asks the solvers.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final, TypeAlias
@@ -37,17 +37,14 @@ class Case:
     claim: Term
 
     def question(self) -> str:
-        """SMT-LIB text that must be unsat. Each assumption in it has a name, so that solvers can say which they used."""
-        names = [assumption_name(number) for number in range(len(self.assumptions))]
-        return smt2_of_named([*names, NEGATED_CLAIM], [*self.assumptions, Not(self.claim)])
+        """SMT-LIB text that must be unsat. Each assumption has a name, so that solvers can say what they used."""
+        terms = (*self.assumptions, Not(self.claim))
+        return smt2_of_named(_names(len(terms)), terms)
 
 
-NEGATED_CLAIM: Final = "negated-claim"
-
-
-def assumption_name(number: int) -> str:
-    """What the assumption with this number is called in a question."""
-    return f"assumption-{number}"
+def _names(count: int) -> list[str]:
+    """What the terms of a case are called in its question; the last is the negated claim."""
+    return [*(f"assumption-{number}" for number in range(count - 1)), "negated-claim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,16 @@ class Question:
     about: str
     expected: str
     terms: tuple[Term, ...]
-    text: str
     case: Case | None = None
+
+    @property
+    def text(self) -> str:
+        """In SMT-LIB."""
+        return self.case.question() if self.case else smt2(self.terms)
+
+    def named(self, core: Sequence[str]) -> list[Term]:
+        """The terms that an unsat core names."""
+        return [term for name, term in zip(_names(len(self.terms)), self.terms, strict=True) if name in core]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +123,12 @@ class Obligation:
     def questions(self) -> list[Question]:
         """All that must be asked, the proofs first."""
         argument = self.argument
-        asked = [
-            Question(case.name, "unsat", (*case.assumptions, Not(case.claim)), case.question(), case)
-            for case in argument.cases
-        ]
+        asked = [Question(case.name, "unsat", (*case.assumptions, Not(case.claim)), case) for case in argument.cases]
         possible = {f"assumptions of {case.name}": case.assumptions for case in argument.premises()}
         possible["witness"] = argument.witness
         if argument.beyond:
             possible["past the bound"] = argument.beyond
-        for about, terms in possible.items():
-            terms = (*terms, *argument.small)
-            asked.append(Question(about, "sat", terms, smt2(terms)))
+        asked += [Question(about, "sat", (*terms, *argument.small)) for about, terms in possible.items()]
         return asked
 
 
@@ -143,17 +143,17 @@ REGISTER: Final[dict[str, tuple[str, Builder]]] = {}
 _ROOM_OF: Final[dict[str, str]] = {}
 
 
-def register(name: str, sentence: str, build: Builder) -> None:
-    """One more sentence to be proved. A name is taken once."""
+def register(name: str, sentence: str, build: Builder, module: str) -> None:
+    """One more sentence to be proved, stated in a module of this folder. A name is taken once."""
     if name in REGISTER:
         raise ValueError(f"{name} is registered twice")
     REGISTER[name] = sentence, build
-    _ROOM_OF[name] = build.__module__.rpartition(".")[2]
+    _ROOM_OF[name] = module.rpartition(".")[2]
 
 
 def obligation(build: Builder) -> Builder:
     """Register a function as the sentence in its docstring."""
-    register(build.__name__, sentence_of(build), build)
+    register(build.__name__, sentence_of(build), build, build.__module__)
     return build
 
 

@@ -5,7 +5,7 @@ what it changes. Requests, buyers and regions are sorts without a size; times ar
 shipped guard. What is said in this file's own words, and must be read to believe the proofs, is
 
 - the frontier is the least mark of the regions still in the sale, past everything where none is left;
-- the earliest waits with the least place, and the draw is the pot's least (ticket, request id);
+- who is next is the lottery of `lottery.py`;
 - whoever waits is the least entry of a buyer who has not won;
 - a step changes what `becomes` says and nothing else.
 
@@ -34,12 +34,12 @@ from z3 import (
     Or,
 )
 
+from proofs.lottery import Lottery, Request, name
 from proofs.obligations import Term, guards, said
 
-Request, Buyer, Region = DeclareSort("Request"), DeclareSort("Buyer"), DeclareSort("Region")
+Buyer, Region = DeclareSort("Buyer"), DeclareSort("Region")
 
-# What never changes. A name is a request id, as a number in the same order.
-name = Function("name", Request, IntSort())
+# What never changes.
 buyer = Function("buyer", Request, Buyer)
 region = Function("region", Request, Region)
 seq = Function("seq", Request, IntSort())
@@ -55,7 +55,7 @@ stock, opens, closes, entries_from, window, skew, cut_off_after = Ints(
 UNREAD, HEARD, LATE = range(3)
 OPEN, SOLD_OUT, CLOSED, CANCELLED, HALTED = range(5)
 
-p, q, rival, x, y, head = Consts("p q rival x y head", Request)
+p, q, x, y, head = Consts("p q x y head", Request)
 b = Const("b", Buyer)
 g, least = Consts("g least", Region)
 frontier, raised, silent, reason = Ints("frontier raised silent reason")
@@ -118,7 +118,10 @@ def world() -> tuple[Term, ...]:
     within = And(true_arrival(q) - bound(q) <= stamp(q), stamp(q) <= true_arrival(q) + bound(q))
     one_log_line = ForAll([p, q], Implies(And(region(p) == region(q), seq(p) == seq(q)), p == q))
     return (
-        said("terms that make sense", And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes)),
+        said(
+            "terms that make sense",
+            And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes),
+        ),
         said("W ≥ 2ε", guards.window_covers_clocks(window, skew)),
         said("stamps are true to their bounds", ForAll(q, within)),
         said("logs are numbered from 1", ForAll(q, seq(q) >= 1)),
@@ -147,12 +150,13 @@ def may_deliver(s: State, a: Term) -> Term:
     )
 
 
+def lottery(s: State) -> Lottery:
+    """Who waits at this moment, and who of them is next."""
+    return Lottery(lambda a: waits(s, a), place, lambda a: ticket(buyer(a)), window)
+
+
 def is_earliest(s: State, a: Term) -> Term:
-    return And(waits(s, a), ForAll(rival, Implies(waits(s, rival), place(a) <= place(rival))))
-
-
-def in_pot_of(s: State, first: Term, a: Term) -> Term:
-    return And(waits(s, a), guards.in_pot(place(a), place(first), window))
+    return lottery(s).is_earliest(a)
 
 
 def is_frontier(s: State, ns: Term, of: Term) -> Term:
@@ -165,9 +169,7 @@ def is_frontier(s: State, ns: Term, of: Term) -> Term:
 
 
 def is_drawn(s: State, first: Term, a: Term) -> Term:
-    """Of all in the pot of the earliest, `a` is served before the others."""
-    before = guards.serves_before(ticket(buyer(a)), name(a), ticket(buyer(rival)), name(rival))
-    return And(in_pot_of(s, first, a), ForAll(rival, Implies(And(in_pot_of(s, first, rival), rival != a), before)))
+    return lottery(s).is_drawn(first, a)
 
 
 def may_draw(s: State, ns: Term, first: Term, a: Term) -> Term:
@@ -232,7 +234,7 @@ def draw(s: State, after: State) -> tuple[Term, ...]:
             after,
             won=lambda r: Or(r == x, s.won(r)),
             unit=lambda r: If(r == x, s.sold, s.unit(r)),
-            potted=lambda r: Or(s.potted(r), in_pot_of(s, head, r)),
+            potted=lambda r: Or(s.potted(r), lottery(s).in_pot_of(head, r)),
             sold=lambda: s.sold + 1,
         ),
     )

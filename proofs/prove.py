@@ -218,7 +218,7 @@ class _Panel:
 
     def examine(self, obligation: "Obligation") -> Callable[[], Result]:
         """Put every question of an obligation; the result waits for the answers."""
-        puts = [self._put(obligation, question) for question in obligation.questions()]
+        puts = [self._put(obligation, question, question.text) for question in obligation.questions()]
 
         def finished() -> Result:
             checks = [check() for check in puts]
@@ -241,8 +241,8 @@ class _Panel:
 
         return finished
 
-    def _put(self, obligation: "Obligation", question: "Question") -> Callable[[], Check]:
-        asked = {name: desk.ask(question.text, question.expected, self._limit_ms) for name, desk in self._desks.items()}
+    def _put(self, obligation: "Obligation", question: "Question", text: str) -> Callable[[], Check]:
+        asked = {name: desk.ask(text, question.expected, self._limit_ms) for name, desk in self._desks.items()}
         is_shown = question.about in ("witness", "past the bound")
         found = self._search(obligation, question) if is_shown else None
 
@@ -254,7 +254,7 @@ class _Panel:
             return Check(
                 question.about,
                 question.expected,
-                question.text,
+                text,
                 answers,
                 _used(obligation, question, answers["z3"]),
                 looked_for() if looked_for else None,
@@ -279,13 +279,8 @@ class _Panel:
 
 
 def _used(obligation: "Obligation", question: "Question", answer: Answer) -> tuple[str, ...]:
+    """The assumptions of a case that z3 needed."""
     if question.case is None:
         return ()
-    from proofs.obligations import assumption_name  # noqa: PLC0415  (needs z3, which may be missing)
-
-    terms = question.case.assumptions
-    return tuple(
-        dict.fromkeys(
-            obligation.label(term) for number, term in enumerate(terms) if assumption_name(number) in answer.core
-        )
-    )
+    needed = (term for term in question.named(answer.core) if term is not question.terms[-1])
+    return tuple(dict.fromkeys(obligation.label(term) for term in needed))

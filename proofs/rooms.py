@@ -8,7 +8,7 @@ import importlib
 import inspect
 from typing import Final
 
-ROOMS: Final = ("order", "admission", "induction", "promises")
+ROOMS: Final = ("order", "fairness", "region", "fence", "admission", "induction", "promises", "replaying")
 """In the order in which they are proved and shown: lemmas first."""
 
 
