@@ -8,7 +8,19 @@ import importlib
 import inspect
 from typing import Final
 
-ROOMS: Final = ("order", "fairness", "region", "fence", "admission", "induction", "promises", "replaying")
+ROOMS: Final = (
+    "order",
+    "fairness",
+    "region",
+    "fence",
+    "admission",
+    "induction",
+    "promises",
+    "replaying",
+    "clocks",
+    "stamps",
+    "selection",
+)
 """In the order in which they are proved and shown: lemmas first."""
 
 
