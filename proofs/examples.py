@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import z3
 
+from proofs.lift import Symbolic
 from proofs.notes import Call, Term
 from proofs.obligations import Obligation, Question
 from proofs.solvers import Answer
@@ -30,16 +31,20 @@ LARGEST_WANTED: Final = 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Replay:
-    """A call of the shipped function on plain values, what it gave, and what the solver has for it."""
+    """A call of the shipped function on plain values, what it gave, and what the solver has for it.
+
+    `lifted`: the function was read path by path (`lift.py`), and no one term stands for its result: nothing to compare.
+    """
 
     function: str
     arguments: dict[str, Any]
     shipped: Any
     solver: Any
+    lifted: bool = False
 
     @property
     def agrees(self) -> bool:
-        return bool(self.shipped == self.solver)
+        return self.lifted or bool(self.shipped == self.solver)
 
     def __str__(self) -> str:
         said = "" if self.agrees else f", but the solver has {self.solver}: the reading of this function is at fault"
@@ -105,7 +110,7 @@ def search(obligation: Obligation, question: Question) -> Search:
     named = [
         z3.Const(_probe(number, place), leaf.sort()) == leaf
         for number, call in enumerate(calls)
-        for place, leaf in enumerate(_leaves((call.arguments, call.keywords, call.result)))
+        for place, leaf in enumerate(_leaves(_told(call)))
     ]
     return Search((*terms, *named), tuple(_small_numbers(terms)), calls)
 
@@ -123,8 +128,8 @@ def example(found: Answer, calls: Sequence[Call]) -> Example:
     replays: dict[str, Replay] = {}
     for number, call in enumerate(calls):
         probes = (values[_probe(number, place)] for place in itertools.count())
-        arguments, keywords, result = _replaced((call.arguments, call.keywords, call.result), probes)
-        replay = _run_again(call.function, arguments, keywords, result)
+        arguments, keywords, result = _replaced(_told(call), probes)
+        replay = _run_again(call.function, arguments, keywords, result, _is_lifted(call))
         replays[str(replay)] = replay
     members = set(names.values())
     shown = {name: value for name, value in values.items() if not name.startswith(_PROBE) and name not in members}
@@ -139,19 +144,42 @@ def _probe(number: int, place: int) -> str:
     return f"{_PROBE}{number}-{place}"
 
 
-def _run_again(function: str, arguments: tuple[Any, ...], keywords: dict[str, Any], solver: Any) -> Replay:
+def _run_again(
+    function: str, arguments: tuple[Any, ...], keywords: dict[str, Any], solver: Any, lifted: bool
+) -> Replay:
     room, _, name = function.partition(".")
     shipped = getattr(importlib.import_module(f"model.{room}"), name)
     given = inspect.signature(shipped).bind(*arguments, **keywords).arguments
-    return Replay(function, dict(given), shipped(*arguments, **keywords), solver)
+    try:
+        gave = shipped(*arguments, **keywords)
+    except Exception as error:  # noqa: BLE001  (what a wrong function does with a counterexample is part of the story)
+        gave = f"{type(error).__name__}: {error}"
+    return Replay(function, dict(given), gave, solver, lifted)
+
+
+def _is_lifted(call: Call) -> bool:
+    return any(isinstance(value, Symbolic) for value in _values((call.arguments, call.keywords)))
+
+
+def _told(call: Call) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
+    """What a text is to name the values of: of a function that was lifted, the result is another on each path."""
+    return call.arguments, call.keywords, None if _is_lifted(call) else call.result
 
 
 def _leaves(value: Any) -> Iterator[Term]:
     """The terms in a value made of tuples, lists, dictionaries and records, in order."""
-    if isinstance(value, z3.ExprRef):
-        yield value
+    for part in _values(value):
+        if isinstance(part, Symbolic):
+            yield part.term
+        elif isinstance(part, z3.ExprRef):
+            yield part
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """A value and all that it is made of."""
+    yield value
     for part in _inside(value):
-        yield from _leaves(part)
+        yield from _values(part)
 
 
 def _inside(value: Any) -> Sequence[Any]:
@@ -166,7 +194,7 @@ def _inside(value: Any) -> Sequence[Any]:
 
 def _replaced(value: Any, leaves: Iterator[Plain]) -> Any:
     """The same value with the next of these in the place of each term."""
-    if isinstance(value, z3.ExprRef):
+    if isinstance(value, z3.ExprRef | Symbolic):
         return next(leaves)
     parts = [_replaced(part, leaves) for part in _inside(value)]
     if isinstance(value, tuple | list):
@@ -177,19 +205,19 @@ def _replaced(value: Any, leaves: Iterator[Plain]) -> Any:
 
 
 def _is_about(call: Call, present: frozenset[int]) -> bool:
-    """Whether what a call gave is in a question as it is, and its arguments are integers or truths."""
-    results = list(_leaves(call.result))
+    """Whether a question has what a call gave (or, where it was lifted, what it was given) as it is, in integers and
+    truths."""
     given = list(_leaves((call.arguments, call.keywords)))
-    plain = all(isinstance(leaf, z3.ArithRef | z3.BoolRef) for leaf in (*given, *results))
-    return bool(results) and bool(given) and plain and all(leaf.get_id() in present for leaf in results)
+    sought = given if _is_lifted(call) else list(_leaves(call.result))
+    plain = all(isinstance(leaf, z3.ArithRef | z3.BoolRef) for leaf in (*given, *sought))
+    return bool(sought) and bool(given) and plain and all(leaf.get_id() in present for leaf in sought)
 
 
 def _once(calls: Sequence[Call]) -> list[Call]:
     """Each call once, however often it was made."""
     made = {}
     for call in calls:
-        leaves = tuple(leaf.get_id() for leaf in _leaves((call.arguments, call.keywords, call.result)))
-        made[call.function, leaves] = call
+        made[call.function, tuple(leaf.get_id() for leaf in _leaves(_told(call)))] = call
     return list(made.values())
 
 

@@ -17,6 +17,7 @@ A quotient by a symbolic number q is a new number with d·q ≤ n < d·(q + 1) w
 Next: `clocks.py`, `selection.py`, `polygons.py`, `tracks.py`, `arithmetic.py` use it.
 """
 
+import inspect
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -259,6 +260,7 @@ def unforked(function: Callable[..., Any], **instead: Callable[..., Any]) -> Cal
     Args:
         instead: by name, what answers in place of a function that this one calls: whatever another lemma leaves open.
     """
+    function = inspect.unwrap(function)  # a `Reading` notes its calls around it
     assert isinstance(function, FunctionType)
     names: dict[str, Any] = {**function.__globals__, "min": _least, "max": _greatest}
 

@@ -22,6 +22,7 @@ Next: `survivors.py`, `prove.py`.
 import ast
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ STEPS_LIMIT: Final = 1_000_000
 """z3's `rlimit` for one question: about a second. What is not decided then is not decided."""
 BUILD_LIMIT_S: Final = 10
 """A mutant that loops for ever cannot be read."""
+MOST_CASES: Final = 12
+"""A sentence with more is not cheap."""
 FUNCTION_LIMIT_S: Final = 1200.0
 """A process that takes longer for the mutants of one function is ended, and nothing is proved."""
 WORKERS: Final = 2
@@ -85,6 +88,7 @@ class Teeth:
 
     fates: tuple[Fate, ...]
     faults: tuple[str, ...]
+    seconds: float
 
     @property
     def ok(self) -> bool:
@@ -110,6 +114,7 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
         only: the same choice of obligations that the report was made with. What a choice lets live is no fault.
         deep: ask the sentences about whole systems also about what one lemma kills; takes minutes.
     """
+    began = time.perf_counter()
     cores = {
         result.name: {case.about: case.answers["z3"].core for case in result.cases if "z3" in case.answers}
         for result in report.results
@@ -142,7 +147,8 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
             for process in processes:
                 process.end()
     every = tuple(fate for function in wanted for fate in fates[function])
-    return Teeth(every, (*faults, *([] if only is not None else unargued(every))))
+    faults += [] if only is not None else unargued(every)
+    return Teeth(every, tuple(faults), time.perf_counter() - began)
 
 
 def unargued(fates: tuple[Fate, ...]) -> list[str]:
@@ -218,8 +224,9 @@ class Attack:
         return fates
 
     def _is_slow(self, name: str) -> bool:
-        """Whether it is about more than plain integers."""
-        return bool(self._sound[name].argument.small)
+        """Whether it is about more than plain integers, or about so many cases that it costs like that."""
+        argument = self._sound[name].argument
+        return bool(argument.small) or len(argument.cases) > MOST_CASES
 
     def _fate(self, mutant: Mutant, readers: list[str]) -> Fate:
         killers: dict[str, str] = {}

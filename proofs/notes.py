@@ -160,6 +160,6 @@ def remembered(builder: Callable[Parameters, Value]) -> Callable[Parameters, Val
             _memory[key] = value, notes
         value, notes = _memory[key]
         _open[-1].add(notes)
-        return value  # type: ignore[no-any-return]  # what this builder gave
+        return value
 
     return once

@@ -8,7 +8,6 @@ in which a shipped function gives something else than the solver has for it.
 Next: `mutants.py`, whether the sentences have teeth; `report.py` shows it all.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,11 +49,6 @@ class Check:
         return set(self.answers) == set(SOLVER_NAMES) and all(
             answer.verdict == self.expected for answer in self.answers.values()
         )
-
-    @property
-    def sha256(self) -> str:
-        """Of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
     def failure(self) -> str:
         """What was said instead, with the counterexample and what the shipped functions say in it."""

@@ -1,4 +1,4 @@
-"""The rooms of obligations. Who adds one lists it here: it is then proved, mutated, reported and checked like the others.
+"""The rooms of obligations. Who adds one lists it here: it is then proved, mutated, reported and checked as others are.
 
 A room is a file of this folder that states sentences under `@obligation` (or `@invariant`). The first line of its
 docstring is its title in the report.

@@ -1,7 +1,7 @@
 """Terms as SMT-LIB text: what the solvers are asked. The same terms give the same text, on any day and machine.
 
-Solvers are asked this text, never live terms: repeatable, and alike for all. (`Solver.to_smt2` would name parts by where
-they lie in memory: another text each time.) What must be read to believe it: that `question` asserts each term as it
+Solvers are asked this text, never live terms: repeatable, and alike for all. (`Solver.to_smt2` would name parts by
+where they lie in memory: another text each time.) What must be read to believe it: that `question` asserts each term as it
 is, under its name. A term is written once and remembered: hundreds of questions share the same assumptions.
 """
 
