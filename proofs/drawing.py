@@ -4,6 +4,7 @@ What is a moment is told by names: of the arguments of the functions that were c
 tables, of its values. Numbers are those of the example, so a reader can check the picture against the row beside it.
 """
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -11,40 +12,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from proofs.examples import Example, Plain, Table
 
-MOMENTS: Final = frozenset(
-    [
-        "a",
-        "b",
-        "c",
-        "d",
-        "stamp",
-        "true",
-        "arrived",
-        "logged",
-        "raised",
-        "mark",
-        "frontier",
-        "opens",
-        "closes",
-        "entries",
-        "now",
-        "place",
-        "sooner",
-        "truth",
-        "point",
-        "low",
-        "high",
-        "earliest",
-        "latest",
-        "received",
-        "sent",
-        "reading",
-        "arrival",
-    ]
+MOMENTS: Final = re.compile(
+    "^(a|b|c|d|stamp|true|arrived|arrival|logged|raised|mark|frontier|opens|closes|entries|now|place|sooner|truth|point"
+    "|low|high|earliest|latest|received|sent|reading)$"
 )
-LENGTHS: Final = frozenset(
-    ["bound", "window", "skew", "grace", "silent", "after", "error", "growth", "distance", "drift", "elapsed"]
-)
+LENGTHS: Final = re.compile("^(bound|window|skew|grace|silent|after|error|growth|distance|drift|elapsed)$")
 WIDTH, LEFT, RIGHT, ROW, TOP = 640, 150, 40, 24, 14
 MOST_ROWS: Final = 14
 
@@ -147,8 +119,8 @@ def _values(example: "Example") -> list[Row]:
     """Named moments, each with its bound where there is one of the same name."""
     rows = []
     for name, value in example.values.items():
-        at, words = _number(value), set(name.rstrip("+").split("@")[0].rstrip("0123456789").split("_"))
-        if at is None or not words & MOMENTS or words & LENGTHS:
+        at, words = _number(value), name.rstrip("+").split("@")[0].rstrip("0123456789").split("_")
+        if at is None or not any(map(MOMENTS.match, words)) or any(map(LENGTHS.match, words)):
             continue
         row = Row(name, {"true arrival" if "true" in words else name: at})
         bound = _number(example.values.get(name.replace("stamp", "bound"))) if "stamp" in name else None

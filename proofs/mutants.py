@@ -84,11 +84,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Teeth:
-    """What became of all of them, and what is wrong with that."""
+    """What became of all of them, and what is wrong with that. `of_a_choice`: not every sentence was there to bite."""
 
     fates: tuple[Fate, ...]
     faults: tuple[str, ...]
     seconds: float
+    of_a_choice: bool
 
     @property
     def ok(self) -> bool:
@@ -148,7 +149,7 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
                 process.end()
     every = tuple(fate for function in wanted for fate in fates[function])
     faults += [] if only is not None else unargued(every)
-    return Teeth(every, tuple(faults), time.perf_counter() - began)
+    return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
 
 
 def unargued(fates: tuple[Fate, ...]) -> list[str]:
@@ -166,7 +167,7 @@ def _room_and_line(function: str) -> tuple[str, str]:
 
 @contextmanager
 def in_place(name: str, source: str) -> Iterator[None]:
-    """The function of the model replaced by a mutant, in every module of ours that has it, for as long as this lasts."""
+    """A function of the model replaced by a mutant, in every module of ours that has it, for as long as this lasts."""
     from proofs.notes import functions  # noqa: PLC0415  (needs z3)
 
     original = functions()[name]

@@ -1,4 +1,4 @@
-"""The report as one page for a browser: nothing fetched, no script, light or dark as the reader has it. Decides nothing.
+"""The report as one page for a browser: nothing fetched, no script, light or dark as the reader likes. Decides nothing.
 
 From top to bottom: the verdict and whatever is wrong, what was proved with what, each room with its sentences (what the
 proof used, a situation in which it matters, what breaks one step past its bound, with timelines and the shipped
@@ -53,7 +53,7 @@ def page(report: Report, teeth: Teeth | None = None) -> str:
         verdict,
         "".join(f"<p>{escape(line)}</p>" for line in said),
         f"<p class=soft>{escape(', '.join(f'{name} {number}' for name, number in record.versions().items()))}. Every "
-        "number on this page is an integer of nanoseconds or a count. In pictures: points are stamps, places and marks, "
+        "number in an example is an integer: nanoseconds or a count. In pictures points are stamps, places and marks, "
         "strokes are true arrivals, bars are bounds and windows.</p></header><main>",
         _contents(report),
     ]
@@ -93,7 +93,8 @@ def _article(result: Result, teeth: Teeth | None) -> str:
     failures = "".join(f"<li class=bad>{escape(failure)}</li>" for failure in result.failures)
     parts = [
         f'<article id="{result.name}"><h3>{escape(result.sentence)}</h3>',
-        f"<p><code>{result.name}</code> {_verdict(result)} <span class=soft>in {len(result.cases)} cases: {times}</span></p>",
+        f"<p><code>{result.name}</code> {_verdict(result)} "
+        f"<span class=soft>in {len(result.cases)} cases: {times}</span></p>",
         f"<ul class=plain>{failures}</ul>" if failures else "",
         f"<p class=soft>Reads {_codes(sorted(result.reads))}</p>" if result.reads else "",
         _labels("Assumptions that the proof used", result.used),
@@ -188,7 +189,8 @@ def _index(report: Report) -> str:
         for function, names in index(report).items()
     )
     return (
-        '<section><h2 id="functions">Which sentences read which function</h2><table><thead><tr><th scope="col">function of '
+        '<section><h2 id="functions">Which sentences read which function</h2><table><thead><tr>'
+        '<th scope="col">function of '
         f'model/</th><th scope="col">sentences</th></tr></thead><tbody>{rows}</tbody></table></section>'
     )
 
@@ -199,7 +201,7 @@ def _mutants(teeth: Teeth) -> str:
     def items(state: str) -> str:
         return "".join(
             f"<li><code>{escape(str(fate))}</code> "
-            f"{escape(ARGUMENTS.get(fate.key, '') or '; '.join(f'{n}: {why}' for n, why in fate.doubters.items()))}</li>"
+            f"{escape(ARGUMENTS.get(fate.key, '') or str(fate.doubters or ''))}</li>"
             for fate in teeth.fates
             if fate.state == state
         )

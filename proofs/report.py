@@ -93,9 +93,10 @@ def summary(report: Report, teeth: Teeth | None = None) -> list[str]:
 
 def _bitten(teeth: Teeth) -> str:
     refused = f", {teeth.count('refused')} could not be read or decided" if teeth.count("refused") else ""
+    why = "these sentences alone" if teeth.of_a_choice else "(why: proofs/survivors.py)"
     return (
         f"{teeth.count('killed')} of {len(teeth.fates)} mutants killed{refused}, "
-        f"{teeth.count('survived')} survive (why: proofs/survivors.py), in {teeth.seconds:.1f} s"
+        f"{teeth.count('survived')} survive {why}, in {teeth.seconds:.1f} s"
     )
 
 

@@ -10,7 +10,7 @@ ARGUMENTS: Final[dict[tuple[str, str], str]] = {
     (
         "guards.in_stock",
         "return sold != stock",
-    ): "The same wherever it is asked: what is sold is never more than the stock (no_more_units_are_sold_than_the_stock).",
+    ): "The same wherever it is asked: no more is sold than the stock (no_more_units_are_sold_than_the_stock).",
     (
         "guards.is_lesser_entry",
         "return (a_stamp_ns < b_stamp_ns) | (a_stamp_ns <= b_stamp_ns) & (a_request < b_request)",

@@ -1,8 +1,8 @@
 """Terms as SMT-LIB text: what the solvers are asked. The same terms give the same text, on any day and machine.
 
 Solvers are asked this text, never live terms: repeatable, and alike for all. (`Solver.to_smt2` would name parts by
-where they lie in memory: another text each time.) What must be read to believe it: that `question` asserts each term as it
-is, under its name. A term is written once and remembered: hundreds of questions share the same assumptions.
+where they lie in memory: another text each time.) What must be read to believe it: that each term is asserted as it is.
+A term is written once and remembered: hundreds of questions share the same assumptions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

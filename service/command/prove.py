@@ -1,4 +1,4 @@
-"""`firstcome prove`: every obligation, by two solvers, on the shipped guards; and whether the obligations have teeth."""
+"""`firstcome prove`: every obligation, by two solvers, on the shipped guards; and whether they have teeth."""
 
 import json
 from pathlib import Path
@@ -37,12 +37,8 @@ def prove(
 
     for folder in (smt2, certificates):
         _make(folder)
-    changed = _changes(check, only) if check is not None else []
     console = Console(stderr=as_json)
-    for line in changed:
-        console.print(line, style="bold red", highlight=False)
-    if check is not None and not changed:
-        console.print(f"nothing has changed since {check}", style="bold green", highlight=False)
+    changed = _compare(check, only, console) if check is not None else []
     if check is not None and not any((smt2, certificates, html)):
         if as_json:
             typer.echo(json.dumps({"report": str(check), "changed": changed}))
@@ -91,7 +87,8 @@ def _prove(only: str | None, mutants: bool, deep: bool, console: Console) -> "tu
         return report, bite(report, only, bitten, deep) if mutants and report.ok else None
 
 
-def _changes(check: Path, only: str | None) -> list[str]:
+def _compare(check: Path, only: str | None, console: Console) -> list[str]:
+    """What changed since a report, a line each."""
     from proofs import record
 
     try:
@@ -99,9 +96,12 @@ def _changes(check: Path, only: str | None) -> list[str]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CannotRun(f"{check}: {error}") from error
     try:
-        return record.changes(recorded, only)
+        changed = record.changes(recorded, only)
     except (record.NoReportError, ValueError, ImportError) as error:
         raise CannotRun(f"{check}: {error}") from error
+    for line in changed or (f"nothing has changed since {check}",):
+        console.print(line, style="bold red" if changed else "bold green", highlight=False, markup=False)
+    return changed
 
 
 def _make(folder: Path | None) -> None:
