@@ -3,8 +3,6 @@
 Every mutant is tried by `make proofs`; here the trying itself is tested, on a few sentences.
 """
 
-# ruff: noqa: ARG005  (a wrong guard ignores what the right one looks at)
-
 from collections.abc import Callable
 from typing import Any
 
