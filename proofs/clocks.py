@@ -15,14 +15,15 @@ from typing import Final
 from z3 import And, If, Int, Not, Or, Reals
 
 from model.clock import PPB, Interval
-from proofs.lift import lift, numbers, term
+from proofs.lift import lift
 from proofs.obligations import Argument, Case, Term, clock, guards, obligation
+from proofs.symbolic import numbers, term
 
 sent, server_received, server_sent, received, reading = (t1, t2, t3, t4, c) = numbers("t1 t2 t3 t4 c")
 distance, elapsed, longer, drift, most_drift = numbers("distance elapsed longer drift most_drift")
 low, high, other_low, other_high, point, by = numbers("low high other_low other_high point by")
 as_of, offset, bound, rate, rate_bound, wander = numbers("as_of offset bound rate rate_bound wander")
-raw, uncertainty = numbers("raw uncertainty")
+uncertainty = numbers("uncertainty")[0]
 truth, truth_later = Reals("truth truth_later")
 
 KNOWN, OTHER = Interval(low, high), Interval(other_low, other_high)  # type: ignore[arg-type]  # numbers that can be any

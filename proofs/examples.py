@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import z3
 
-from proofs.lift import Symbolic
+from proofs.symbolic import Symbolic
 from proofs.notes import Call, Term
 from proofs.obligations import Obligation, Question
 from proofs.solvers import Answer

@@ -9,12 +9,8 @@ Two things make it sound. A way that the path solver cannot rule out within its 
 case and hides nothing. And `Lifted.cases` adds to the claims about each path the claim that there is no other: under
 the assumptions one of the paths is taken. That one, too, is put to both solvers.
 
-What would lie is refused by `TypeError`: hashing (sets, dictionaries), use as an index, a size or a text, conversion to
-int or float, comparison with what is no number, division by anything but a positive constant or a number that is
-positive on this path. Not refused, since Python asks nobody: `is` and `isinstance`. Read the function before lifting.
-
-A quotient by a symbolic number q is a new number with d·q ≤ n < d·(q + 1) wherever d > 0: exactly Python's floor.
-Next: `clocks.py`, `selection.py`, `polygons.py`, `tracks.py`, `arithmetic.py` use it.
+A quotient by a symbolic number d is a new number q with d·q ≤ n < d·(q + 1) wherever d > 0: exactly Python's floor.
+Before: `symbolic.py`, the numbers. Next: `clocks.py`, `stamps.py`, `selection.py`, `polygons.py`, `tracks.py` use it.
 """
 
 import inspect
@@ -23,136 +19,15 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import z3
 
 from proofs.obligations import Case, Term
+from proofs.symbolic import RUNNING, Number, Symbolic, number_term, term
 
 EFFORT: Final = 300_000
 """What the path solver may spend on one question, in z3's own units: the same paths on any machine, unlike a time."""
-
-
-class Symbolic:  # noqa: PLW1641  (it refuses to be hashed, below)
-    """A term that takes part in ordinary Python."""
-
-    __slots__ = ("term",)
-
-    def __init__(self, term: Term) -> None:
-        self.term = term
-
-    def __repr__(self) -> str:
-        return f"<{self.term}>"
-
-    def _refuse(self, *_: object) -> NoReturn:
-        raise TypeError(f"{self!r} has no single value")
-
-    __hash__ = __index__ = __int__ = __float__ = __str__ = __format__ = __round__ = __len__ = _refuse
-    __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __invert__ = _refuse
-
-    def __add__(self, other: object) -> "Number":
-        return Number(_number(self) + _number(other))
-
-    def __sub__(self, other: object) -> "Number":
-        return Number(_number(self) - _number(other))
-
-    def __rsub__(self, other: object) -> "Number":
-        return Number(_number(other) - _number(self))
-
-    def __mul__(self, other: object) -> "Number":
-        return Number(_number(self) * _number(other))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __neg__(self) -> "Number":
-        return Number(-_number(self))
-
-    def __abs__(self) -> "Number":
-        term = _number(self)
-        return Number(z3.If(term >= 0, term, -term))
-
-    def __floordiv__(self, other: object) -> "Number":
-        return Number(_quotient(_number(self), other))
-
-    def __rfloordiv__(self, other: object) -> "Number":
-        return Number(_quotient(_number(other), self))
-
-    def __mod__(self, other: object) -> "Number":
-        return Number(_number(self) - _number(other) * _quotient(_number(self), other))
-
-    def __rmod__(self, other: object) -> NoReturn:
-        self._refuse()
-
-    def __lshift__(self, bits: int) -> "Number":
-        return Number(_number(self) * (1 << operator.index(bits)))
-
-    def __rshift__(self, bits: int) -> "Number":
-        return Number(_quotient(_number(self), 1 << operator.index(bits)))
-
-    __rlshift__ = __rrshift__ = _refuse
-
-    def __lt__(self, other: object) -> "Truth":
-        return Truth(_number(self) < _number(other))
-
-    def __le__(self, other: object) -> "Truth":
-        return Truth(_number(self) <= _number(other))
-
-    def __gt__(self, other: object) -> "Truth":
-        return Truth(_number(self) > _number(other))
-
-    def __ge__(self, other: object) -> "Truth":
-        return Truth(_number(self) >= _number(other))
-
-    def __eq__(self, other: object) -> "Truth":  # type: ignore[override]  # a term, not yet a truth value
-        return Truth(_number(self) == _number(other))
-
-    def __ne__(self, other: object) -> "Truth":  # type: ignore[override]  # a term, not yet a truth value
-        return Truth(_number(self) != _number(other))
-
-
-class Number(Symbolic):
-    """An integer (or, where a truth of the world is meant, a real number) that can be any."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return _decide(self.term != 0)
-
-    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = Symbolic._refuse
-
-
-class Truth(Symbolic):
-    """A truth value that depends; counts as 0 or 1 in arithmetic, as Python's do."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return _decide(self.term)
-
-    def __and__(self, other: object) -> "Truth":
-        return Truth(z3.And(self.term, _truth(other)))
-
-    def __or__(self, other: object) -> "Truth":
-        return Truth(z3.Or(self.term, _truth(other)))
-
-    def __xor__(self, other: object) -> "Truth":
-        return Truth(z3.Xor(self.term, _truth(other)))
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-
-def numbers(names: str) -> tuple[Number, ...]:
-    """Integers that can be any, by their names."""
-    return tuple(Number(term) for term in z3.Ints(names))
-
-
-def term(value: object) -> Term:
-    """The z3 term of a result: of a number, a truth value, or a plain Python one."""
-    if isinstance(value, Symbolic):
-        return value.term
-    if isinstance(value, bool):
-        return z3.BoolVal(value)
-    return z3.IntVal(value) if isinstance(value, int) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,17 +118,17 @@ def lift(call: Callable[[], Any], given: Iterable[Term] = (), *, prune: bool = T
     plan: list[tuple[bool, bool]] | None = []
     while plan is not None:
         run = _Run(given, plan, meanings, prune)
-        _running.append(run)
+        RUNNING.append(run)
         try:
             result = call()
         finally:
-            _running.pop()
+            RUNNING.pop()
         found.append(Path(tuple(run.conditions), result))
         plan = run.next_plan()
     return Lifted(given, {str(number): meaning for number, meaning in meanings.values()}, tuple(found))
 
 
-def unforked(function: Callable[..., Any], **instead: Callable[..., Any]) -> Callable[..., Any]:
+def unforked(function: Callable[..., Any], **instead: object) -> Callable[..., Any]:
     """The same code objects, of this function and of those beside it in its file, with `min` and `max` that give one
     number instead of forking at every comparison: one of them, and none is beyond it.
 
@@ -348,43 +223,6 @@ class _Run:
         return self._meanings[name, text][0]
 
 
-_running: Final[list[_Run]] = []
-
-
-def _decide(condition: Term) -> bool:
-    if not _running:
-        raise TypeError(f"whether {condition} depends: call the function by `lift`")
-    return _running[-1].decide(condition)
-
-
-def _number(value: object) -> Term:
-    if isinstance(value, Truth):
-        return z3.If(value.term, z3.IntVal(1), z3.IntVal(0))
-    if isinstance(value, Number):
-        return value.term
-    if isinstance(value, int):
-        return z3.IntVal(int(value))
-    raise TypeError(f"{value!r} is no number")
-
-
-def _truth(value: object) -> Term:
-    if isinstance(value, Truth):
-        return value.term
-    if isinstance(value, bool):
-        return z3.BoolVal(value)
-    raise TypeError(f"{value!r} is no truth value")
-
-
-def _quotient(numerator: Term, divisor: object) -> Term:
-    if z3.is_real(numerator):
-        raise TypeError("only integers are divided to integers")
-    if isinstance(divisor, int) and divisor > 0:
-        return numerator / divisor  # SMT-LIB's division by a positive constant is Python's floor
-    if isinstance(divisor, Number) and _running and z3.is_int(divisor.term):
-        return _running[-1].quotient(numerator, divisor.term)
-    raise TypeError(f"only division by what is known to be positive is lifted, not by {divisor!r}")
-
-
 def _least(*given: Any) -> Any:
     return _extreme(given, "least", operator.le)
 
@@ -398,11 +236,11 @@ def _extreme(given: tuple[Any, ...], name: str, order: Callable[[Term, Term], Te
     several = list(given if len(given) > 1 else given[0])
     if not any(isinstance(each, Symbolic) for each in several):
         return min(several) if name == "least" else max(several)
-    if not _running:
+    if not RUNNING:
         raise TypeError("call the function by `lift`")
-    terms = [_number(each) for each in several]
+    terms = [number_term(each) for each in several]
 
     def meaning(chosen: Term) -> Term:
         return z3.And(*(order(chosen, each) for each in terms), z3.Or(*(chosen == each for each in terms)))
 
-    return Number(_running[-1].named(name, " ".join(each.sexpr() for each in terms), meaning))
+    return Number(RUNNING[-1].named(name, " ".join(each.sexpr() for each in terms), meaning))

@@ -20,6 +20,9 @@ ROOMS: Final = (
     "clocks",
     "stamps",
     "selection",
+    "polygons",
+    "tracks",
+    "arithmetic",
 )
 """In the order in which they are proved and shown: lemmas first."""
 

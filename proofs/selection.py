@@ -17,8 +17,9 @@ from z3 import And, Bool, If, Implies, Not, Or
 
 from model.clock import Interval
 from proofs.clocks import within
-from proofs.lift import Number, Truth, lift, numbers, term, unforked
+from proofs.lift import lift, unforked
 from proofs.obligations import Argument, Case, Term, clock, obligation
+from proofs.symbolic import Number, Truth, numbers, term
 
 MOST_SOURCES: Final = 7
 Order: TypeAlias = Callable[[Term, Term], Term]
