@@ -19,10 +19,10 @@ from typing import Any, Final, TypeAlias
 
 import z3
 
-from proofs.symbolic import Symbolic
 from proofs.notes import Call, Term
 from proofs.obligations import Obligation, Question
 from proofs.solvers import Answer
+from proofs.symbolic import Symbolic
 from proofs.texts import domain_of, parts_of, symbols_of
 
 Plain: TypeAlias = int | bool | str
