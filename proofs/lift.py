@@ -13,6 +13,7 @@ A quotient by a symbolic number d is a new number q with d·q ≤ n < d·(q + 1)
 Before: `symbolic.py`, the numbers. Next: `clocks.py`, `stamps.py`, `selection.py`, `polygons.py`, `tracks.py` use it.
 """
 
+import inspect
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -134,6 +135,7 @@ def unforked(function: Callable[..., Any], **instead: object) -> Callable[..., A
     Args:
         instead: by name, what answers in place of a function that this one calls: whatever another lemma leaves open.
     """
+    function = inspect.unwrap(function)  # a `Reading` notes its calls around it
     assert isinstance(function, FunctionType)
     names: dict[str, Any] = {**function.__globals__, "min": _least, "max": _greatest}
 

@@ -35,7 +35,7 @@ from z3 import (
 )
 
 from proofs.lottery import Lottery, Request, name
-from proofs.obligations import Term, guards
+from proofs.obligations import Term, guards, said
 
 Buyer, Region = DeclareSort("Buyer"), DeclareSort("Region")
 
@@ -116,13 +116,17 @@ def has_won(s: State, of: Term) -> Term:
 def world() -> tuple[Term, ...]:
     """What terms and logs keep before anything happens."""
     within = And(true_arrival(q) - bound(q) <= stamp(q), stamp(q) <= true_arrival(q) + bound(q))
+    one_log_line = ForAll([p, q], Implies(And(region(p) == region(q), seq(p) == seq(q)), p == q))
     return (
-        And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes),
-        guards.window_covers_clocks(window, skew),
-        ForAll(q, within),
-        ForAll(q, seq(q) >= 1),
-        ForAll([p, q], Implies(name(p) == name(q), p == q)),
-        ForAll([p, q], Implies(And(region(p) == region(q), seq(p) == seq(q)), p == q)),
+        said(
+            "terms that make sense",
+            And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes),
+        ),
+        said("W ≥ 2ε", guards.window_covers_clocks(window, skew)),
+        said("stamps are true to their bounds", ForAll(q, within)),
+        said("logs are numbered from 1", ForAll(q, seq(q) >= 1)),
+        said("a request id is one request's", ForAll([p, q], Implies(name(p) == name(q), p == q))),
+        said("a number is one line of a log", one_log_line),
     )
 
 
@@ -184,9 +188,12 @@ def becomes(s: State, after: State, **news: Callable[..., Term]) -> tuple[Term, 
     parts_of = {q: ("log", "won", "unit", "potted"), b: ("front",), g: ("mark", "read", "present")}
     parts = [(part, one) for one, named in parts_of.items() for part in named]
     return (
-        *(ForAll(one, getattr(after, part)(one) == news.get(part, getattr(s, part))(one)) for part, one in parts),
-        after.sold == (news["sold"]() if "sold" in news else s.sold),
-        after.ending == (news["ending"]() if "ending" in news else s.ending),
+        *(
+            said(f"{part} after", ForAll(one, getattr(after, part)(one) == news.get(part, getattr(s, part))(one)))
+            for part, one in parts
+        ),
+        said("sold after", after.sold == (news["sold"]() if "sold" in news else s.sold)),
+        said("ending after", after.ending == (news["ending"]() if "ending" in news else s.ending)),
     )
 
 
@@ -197,7 +204,7 @@ def deliver(s: State, after: State, a: Term = x) -> tuple[Term, ...]:
     is_first = Not(And(s.log(known) == HEARD, buyer(known) == buyer(a)))
     leads = Or(is_first, And(Not(s.won(known)), lesser(a, known)))
     return (
-        may_deliver(s, a),
+        said("the next line is good", may_deliver(s, a)),
         *becomes(
             s,
             after,
@@ -212,7 +219,7 @@ def raise_mark(s: State, after: State) -> tuple[Term, ...]:
     """A region in the sale promises more."""
     return (
         s.present(least),
-        guards.mark_may_rise(s.mark(least), raised),
+        said("the mark may rise", guards.mark_may_rise(s.mark(least), raised)),
         *becomes(s, after, mark=lambda r: If(r == least, raised, s.mark(r))),
     )
 
@@ -220,8 +227,8 @@ def raise_mark(s: State, after: State) -> tuple[Term, ...]:
 def draw(s: State, after: State) -> tuple[Term, ...]:
     """The next unit goes to whoever the pot's tickets say."""
     return (
-        is_frontier(s, frontier, least),
-        may_draw(s, frontier, head, x),
+        said("the frontier is the least mark", is_frontier(s, frontier, least)),
+        said("a draw is due", may_draw(s, frontier, head, x)),
         *becomes(
             s,
             after,
@@ -237,7 +244,7 @@ def cut_off(s: State, after: State) -> tuple[Term, ...]:
     """A region that was silent for too long leaves; what was read of it counts."""
     return (
         s.present(least),
-        guards.silent_too_long(silent, cut_off_after),
+        said("the region was silent too long", guards.silent_too_long(silent, cut_off_after)),
         *becomes(s, after, present=lambda r: And(s.present(r), r != least)),
     )
 
@@ -261,7 +268,7 @@ def may_close(s: State) -> Term:
 
 def close(s: State, after: State) -> tuple[Term, ...]:
     """Everybody was heard and served."""
-    return (may_close(s), *becomes(s, after, ending=lambda: CLOSED))
+    return (said("it may close", may_close(s)), *becomes(s, after, ending=lambda: CLOSED))
 
 
 def stop(s: State, after: State) -> tuple[Term, ...]:

@@ -10,6 +10,7 @@ Next: `protocol.py` and `induction.py` (the sale), `region.py` (one region's log
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from proofs.notes import remembered, said
 from proofs.obligations import Argument, Case, Term, register, sentence_of
 
 S = TypeVar("S")
@@ -43,17 +44,25 @@ class System(Generic[S]):
         self._start = start
         self.invariants: list[Callable[[S], Term]] = []
 
+    @remembered
     def holding(self, also: S | None = None) -> Terms:
         """The world as it is, and every invariant; of a second state, too, where one is given."""
         states = (self.before,) if also is None else (self.before, also)
-        return (*self._world(), *(invariant(state) for state in states for invariant in self.invariants))
+        holds = (said(invariant.__name__, invariant(state)) for state in states for invariant in self.invariants)
+        return (*self._world(), *holds)
+
+    @remembered
+    def taken(self, step: str) -> Terms:
+        """What a step needs before it, and how it leaves the state."""
+        return self.steps[step](self.before, self.after)
 
     def invariant(self, matters: Callable[[S], Term]) -> Callable[[Callable[[S], Term]], Callable[[S], Term]]:
         """Register a function of a state; `matters` is a state in which its sentence says something."""
 
         def registered(statement: Callable[[S], Term]) -> Callable[[S], Term]:
             self.invariants.append(statement)
-            register(statement.__name__, sentence_of(statement), lambda: self._kept(statement, matters))
+            room = statement.__module__
+            register(statement.__name__, sentence_of(statement), lambda: self._kept(statement, matters), room)
             return statement
 
         return registered
@@ -66,16 +75,13 @@ class System(Generic[S]):
     def each_step(self, given: Terms, claim: Term, matters: Term) -> Argument:
         """One case for each step from any state in which all invariants hold: what it does to what is given."""
         given = (*self.holding(), *given)
-        cases = (Case(step, (*given, *take(self.before, self.after)), claim) for step, take in self.steps.items())
+        cases = (Case(step, (*given, *self.taken(step)), claim) for step in self.steps)
         return Argument(tuple(cases), (*given, matters), small=self.small())
 
     def _kept(self, statement: Callable[[S], Term], matters: Callable[[S], Term]) -> Argument:
         given = self.holding()
         start = (*self._world(), *self._start(self.before))
-        steps = (
-            Case(step, (*given, *take(self.before, self.after)), statement(self.after))
-            for step, take in self.steps.items()
-        )
+        steps = (Case(step, (*given, *self.taken(step)), statement(self.after)) for step in self.steps)
         return Argument(
             (Case("start", start, statement(self.before)), *steps),
             witness=(*given, matters(self.before)),
