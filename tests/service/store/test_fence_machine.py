@@ -106,6 +106,9 @@ class Fence(RuleBasedStateMachine):
         self.take_over(self.arbiters[1])
         for _ in range(2):
             self.append_as(self.arbiters[1], 1, b"", "arrives")
+            self.copy_as(self.arbiters[1], 1, "arrives")
+        for late in [*self.calls]:
+            self._make(late)
 
     arbiter = st.sampled_from([None, None, None, None, 0, 1, 2])
     """Which arbiter; None for the one that has the newest token."""
@@ -161,7 +164,9 @@ class Fence(RuleBasedStateMachine):
     @rule(who=arbiter, size=SIZES, fate=fate)
     def copy(self, who: int | None, size: int, fate: str) -> None:
         """The region's next lines, as this arbiter counts them."""
-        writer = self._arbiter(who)
+        self.copy_as(self._arbiter(who), size, fate)
+
+    def copy_as(self, writer: Arbiter, size: int, fate: str) -> None:
         if writer.waits_for is None:
             token, first = writer.token, writer.copied + 1
             last = min(first + size - 1, len(REGION_LOG))
