@@ -124,7 +124,7 @@ def breaking(obligation: Obligation, question: Question) -> tuple[Term, ...]:
 def example(found: Answer, calls: Sequence[Call]) -> Example:
     """What was found, in plain values, and the shipped functions run on them."""
     names = _names_of_members(found)
-    values = {name: names.get(str(value), value) for name, value in sorted(found.values.items())}
+    values = {name: _named(names, value) for name, value in sorted(found.values.items())}
     replays: dict[str, Replay] = {}
     for number, call in enumerate(calls):
         probes = (values[_probe(number, place)] for place in itertools.count())
@@ -249,9 +249,13 @@ def _names_of_members(found: Answer) -> dict[str, str]:
     """What to call each member of a sort: a constant that is it, a numbered one first."""
     names: dict[str, str] = {}
     for name, value in sorted(found.values.items(), key=lambda each: (not each[0][-1:].isdigit(), each[0])):
-        if isinstance(value, str):
+        if isinstance(value, str) and "!val!" in value:
             names.setdefault(value, name)
     return names
+
+
+def _named(names: dict[str, str], value: Plain) -> Plain:
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _tables(found: Answer, names: dict[str, str]) -> tuple[Table, ...]:
@@ -262,7 +266,7 @@ def _tables(found: Answer, names: dict[str, str]) -> tuple[Table, ...]:
         if any("," in member for member in values):
             continue
         sort = next(iter(values)).partition("!")[0]
-        shown = {names.get(member, member): names.get(str(value), value) for member, value in values.items()}
+        shown = {names.get(member, member): _named(names, value) for member, value in values.items()}
         columns.setdefault(sort, {})[column] = shown
         members.setdefault(sort, set()).update(shown)
     return tuple(Table(sort, tuple(sorted(members[sort])), columns[sort]) for sort in columns)
