@@ -10,16 +10,22 @@ asked of z3 again. A mutant is
   could not pass, but nothing showed it to be wrong;
 - a *survivor* otherwise; then `survivors.py` has to say why it is equivalent, or merely stricter.
 
-Cheap sentences are asked first, those about plain integers, each lemma for itself; at the second kill nobody asks
-further. The sentences about whole systems rest on nearly every guard, so nearly every mutant breaks many of them: they
-are asked about what no lemma kills, and about all that only one does if `deep` is wanted. So a sentence kills *alone*
-what no other of those asked does. Nor is a question asked whose answer is known: a case that still has the assumptions
-and the claim that its proof used is still proved; a situation that has not changed is still possible. Work is limited
-by z3's count of steps, not by time: the verdicts are the same on every machine.
+A search (`search`) asks cheap sentences first, those about plain integers, each lemma for itself; at the second kill
+nobody asks further. The sentences about whole systems rest on nearly every guard, so nearly every mutant breaks many of
+them: they are asked about what no lemma kills. So a sentence kills *alone* what no other of those asked does. A search
+takes minutes and is remembered in `killers.json`: who killed each mutant. That is a hint, and nothing but a hint: a
+sentence that it names must kill again each time, and where none does, or nothing is remembered, the mutant is searched
+for. Only about survivors whose argument is written down, and about what was not decided, nobody is asked again but by a
+search.
+
+Nor is a question asked whose answer is known: a case that still has the assumptions and the claim that its proof used
+is still proved; a situation that has not changed is still possible. Work is limited by z3's count of steps, and by time
+only where a step takes long: the verdicts are the same on every machine.
 Next: `survivors.py`, `prove.py`.
 """
 
 import ast
+import json
 import signal
 import sys
 import time
@@ -27,14 +33,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from proofs import rooms
 from proofs.lines import LineProcess, answer_lines
 from proofs.mutations import Mutant, mutants_of
-from proofs.survivors import ARGUMENTS
+from proofs.survivors import ARGUMENTS, LEFT_TO_TESTS
 
 if TYPE_CHECKING:
     from proofs.notes import Term
@@ -43,6 +50,8 @@ if TYPE_CHECKING:
 
 STEPS_LIMIT: Final = 1_000_000
 """z3's `rlimit` for one question: about a second. What is not decided then is not decided."""
+TIME_LIMIT_MS: Final = 20_000
+"""Some of z3's steps are long ones, where integers are multiplied."""
 BUILD_LIMIT_S: Final = 20
 """A mutant that loops for ever cannot be read."""
 MOST_CASES: Final = 12
@@ -50,6 +59,7 @@ MOST_CASES: Final = 12
 FUNCTION_LIMIT_S: Final = 1200.0
 """A process that takes longer for the mutants of one function is ended, and nothing is proved."""
 WORKERS: Final = 2
+KILLERS: Final = Path(__file__).with_name("killers.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class Fate:
         killers: the sentences that it makes false, at most two, and how.
         doubters: the sentences that could not be asked or decided, and why, where nothing kills it twice.
         asked: how many sentences were asked.
+        argued: nobody was asked, since `survivors.py` has the argument why it survives.
     """
 
     function: str
@@ -68,6 +79,7 @@ class Fate:
     killers: dict[str, str]
     doubters: dict[str, str]
     asked: int
+    argued: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -107,20 +119,21 @@ Progress = Callable[[str, int, int], None]
 """Called after each function with its name, how many functions are done, and of how many."""
 
 
-def bite(report: "Report", only: str | None = None, progress: Progress | None = None, deep: bool = False) -> Teeth:
+def bite(report: "Report", only: str | None = None, progress: Progress | None = None, search: bool = False) -> Teeth:
     """Try every mutant of whatever the obligations of a report rest on, in processes of their own.
 
     Args:
         report: of these obligations, all proved; what the proofs used is taken from it.
         only: the same choice of obligations that the report was made with. What a choice lets live is no fault.
-        deep: ask the sentences about whole systems also about what one lemma kills; takes minutes.
+        search: look for killers anew, whatever is remembered; takes minutes.
     """
     began = time.perf_counter()
     cores = {
         result.name: {case.about: case.answers["z3"].core for case in result.cases if "z3" in case.answers}
         for result in report.results
     }
-    wanted = sorted({function for result in report.results for function in result.rests_on}, key=_room_and_line)
+    every_one = {function for result in report.results for function in result.rests_on}
+    wanted = sorted(every_one - LEFT_TO_TESTS.keys(), key=_room_and_line)
     fates: dict[str, list[Fate]] = {}
     faults = []
     processes = [LineProcess([sys.executable, "-m", "proofs.mutants"]) for _ in range(WORKERS)]
@@ -128,7 +141,7 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
 
     def attack(function: str) -> list[Fate] | None:
         process = idle.pop()
-        reply = process.exchange({"function": function, "cores": cores, "deep": deep}, FUNCTION_LIMIT_S)
+        reply = process.exchange({"function": function, "cores": cores, "search": search}, FUNCTION_LIMIT_S)
         idle.append(process)
         return None if reply is None else [Fate(**fate) for fate in reply["fates"]]
 
@@ -150,6 +163,24 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
     every = tuple(fate for function in wanted for fate in fates[function])
     faults += [] if only is not None else unargued(every)
     return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
+
+
+def remembered() -> dict[str, dict[str, list[str]]]:
+    """By function and mutant, who killed it when a search was made; nothing where none was."""
+    try:
+        found: dict[str, dict[str, list[str]]] = json.loads(KILLERS.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def remember(teeth: Teeth) -> None:
+    """Write down what a search has found."""
+    killers: dict[str, dict[str, list[str]]] = {}
+    for fate in teeth.fates:
+        if fate.state != "survived":
+            killers.setdefault(fate.function, {})[fate.now] = list(fate.killers)
+    KILLERS.write_text(json.dumps(killers, indent=1, ensure_ascii=False) + "\n")
 
 
 def unargued(fates: tuple[Fate, ...]) -> list[str]:
@@ -193,49 +224,77 @@ def in_place(name: str, source: str) -> Iterator[None]:
 class Attack:
     """The obligations as they are, with what their proofs used, and what becomes of them under a mutant."""
 
-    def __init__(self, cores: Mapping[str, Mapping[str, list[str]]], deep: bool) -> None:
-        from proofs.obligations import build  # noqa: PLC0415  (needs z3)
-
-        self._deep = deep
-        self._sound = {name: build(name) for name in cores}
+    def __init__(self, cores: Mapping[str, Mapping[str, list[str]]], killers: Mapping[str, Mapping[str, list[str]]]):
+        self._cores = cores
+        self._killers = killers
+        self._built: dict[str, Obligation] = {}
         self._proofs: dict[tuple[str, str], frozenset[int]] = {}
         self._possible: set[frozenset[int]] = set()
         self._kept: list[Question] = []  # a term that is let go gives its number to another
-        for name, obligation in self._sound.items():
+
+    def _sound(self, name: str) -> "Obligation":
+        """An obligation as it is; to be asked for before a mutant takes its place."""
+        from proofs.obligations import build  # noqa: PLC0415  (needs z3)
+
+        if name not in self._built:
+            obligation = self._built[name] = build(name)
             for question in obligation.questions():
-                core = cores[name].get(question.about, ())
+                core = self._cores[name].get(question.about, ())
                 if question.case is None:
                     self._possible.add(_numbers(question.terms))
                 elif core:
                     self._proofs[name, question.about] = _numbers(question.named(core))
                 self._kept.append(question)
+        return self._built[name]
 
     def on(self, function: str) -> list[Fate]:
         """Every mutant of a function."""
         from proofs.notes import functions  # noqa: PLC0415  (needs z3)
 
-        readers = [name for name, obligation in self._sound.items() if function in obligation.rests_on]
         kills: Counter[str] = Counter()
         fates = []
         for mutant in mutants_of(function, functions()[function]):
-            with in_place(function, mutant.source):
-                fate = self._fate(mutant, sorted(readers, key=lambda name: (self._is_slow(name), -kills[name])))
-            kills.update(fate.killers.keys())
+            fate = self._remembered(mutant)
+            if fate is None:
+                readers = [name for name in self._cores if function in self._sound(name).rests_on]
+                readers.sort(key=lambda name: (self._is_slow(name), -kills[name]))
+                with in_place(function, mutant.source):
+                    fate = self._fate(mutant, readers)
+                kills.update(fate.killers.keys())
             fates.append(fate)
         return fates
 
+    def _remembered(self, mutant: Mutant) -> Fate | None:
+        """What its killers say today; None where nothing is remembered, or it is not so any more."""
+        if not self._killers:
+            return None
+        if (mutant.function, mutant.now) in ARGUMENTS:
+            return Fate(mutant.function, mutant.was, mutant.now, {}, {}, 0, argued=True)
+        names = self._killers.get(mutant.function, {}).get(mutant.now)
+        if names is None:
+            return None
+        if not names:
+            return Fate(mutant.function, mutant.was, mutant.now, {}, {"": "not decided when last searched for"}, 0)
+        asked = [name for name in names if name in self._cores]
+        for name in asked:
+            self._sound(name)
+        with in_place(mutant.function, mutant.source):
+            fate = self._fate(mutant, asked, enough=1)
+        others = dict.fromkeys(names, "when last searched for")
+        return replace(fate, killers=others | fate.killers) if fate.killers else None
+
     def _is_slow(self, name: str) -> bool:
         """Whether it is about more than plain integers, or about so many cases that it costs like that."""
-        argument = self._sound[name].argument
+        argument = self._sound(name).argument
         return bool(argument.small) or len(argument.cases) > MOST_CASES
 
-    def _fate(self, mutant: Mutant, readers: list[str]) -> Fate:
+    def _fate(self, mutant: Mutant, readers: list[str], enough: int = 2) -> Fate:
         killers: dict[str, str] = {}
         doubters: dict[str, str] = {}
         answers: dict[frozenset[int], str] = {}
         asked = 0
         for name in readers:
-            if killers and self._is_slow(name) and not self._deep:
+            if killers and self._is_slow(name):
                 break
             asked += 1
             killed, doubted = self._judge(name, answers)
@@ -243,7 +302,7 @@ class Attack:
                 killers[name] = killed
             elif doubted:
                 doubters[name] = doubted
-            if len(killers) == 2:
+            if len(killers) == enough:
                 break
         return Fate(mutant.function, mutant.was, mutant.now, killers, doubters, asked)
 
@@ -289,6 +348,7 @@ class Attack:
         if numbers not in answers:
             solver = z3.Solver(ctx=z3.Context())
             solver.set("rlimit", STEPS_LIMIT)
+            solver.set("timeout", TIME_LIMIT_MS)
             solver.from_string(smt2(terms))
             answers[numbers] = str(solver.check())
         return answers[numbers]
@@ -319,7 +379,7 @@ def serve() -> None:
 
     def answer(question: dict[str, Any]) -> dict[str, Any]:
         if not attacks:
-            attacks["sound"] = Attack(question["cores"], question["deep"])
+            attacks["sound"] = Attack(question["cores"], {} if question["search"] else remembered())
         return {"fates": [asdict(fate) for fate in attacks["sound"].on(question["function"])]}
 
     answer_lines(answer)

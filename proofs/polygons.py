@@ -221,19 +221,25 @@ def a_point_is_in_a_polygon_that_it_is_left_of() -> Argument:
 
 @obligation
 def an_intersection_is_cut_along_every_edge() -> Argument:
-    """To intersect with a triangle is to clip along its edges: what is left satisfies all exactly if it is inside."""
+    """To intersect with a triangle is to clip the one along the other's edges: what is left of it is what is inside."""
     cuts: list[tuple[Any, ...]] = []
+    clipped: list[object] = []
+    one = tuple(numbers(f"one_x{i} one_y{i}") for i in (1, 2, 3))
 
     def clip(common: object, *line: Any) -> object:
+        clipped.append(common)
         cuts.append(line)
         return common
 
-    unforked(polygon.intersection, clip=clip)((p, q, r), (p, q, r))
+    left = unforked(polygon.intersection, clip=clip)(one, (p, q, r))
+    of_the_one = left is one and all(each is one for each in clipped)
     kept = [term(x * z[0] + y * z[1]) <= term(most) for x, y, most in cuts]
     lefts = [left_of(p, q, z), left_of(q, r, z), left_of(r, p, z)]
-    each = (Case(f"edge {i}", (), cut == left) for i, (cut, left) in enumerate(zip(kept, lefts, strict=True), 1))
+    each = (Case(f"edge {i}", (), cut == side) for i, (cut, side) in enumerate(zip(kept, lefts, strict=True), 1))
     corner = (same(p, (0, 0)), same(q, (9, 0)), same(r, (0, 9)))
-    return Argument(tuple(each), witness=(*corner, *kept), beyond=(*corner, term(z[0]) == -1, *kept[:2], Not(kept[2])))
+    whole = Case("of the one", (), And(of_the_one, len(cuts) == 3))
+    beyond = (*corner, term(z[0]) == -1, *kept[:2], Not(kept[2]))
+    return Argument((*each, whole), witness=(*corner, *kept), beyond=beyond)
 
 
 @obligation

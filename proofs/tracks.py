@@ -110,7 +110,6 @@ def an_exchange_narrows_a_track_without_losing_the_truth() -> Argument:
 def two_tracks_together_hold_what_each_of_them_holds() -> Argument:
     """What two tracks of one moment both hold is held by both together; they are broken only if one was wrong."""
     joined = lift(partial(unforked(track.both, polygon=POLYGONS), BEFORE, ANOTHER))
-    touching = lift(partial(unforked(track.touches, polygon=POLYGONS), BEFORE, ANOTHER))
     world = And(*TRUE_BEFORE, Bool("held_by_another"), in_loose(SAID))
 
     def claim(found: Any) -> Term:
@@ -121,12 +120,20 @@ def two_tracks_together_hold_what_each_of_them_holds() -> Argument:
         loose = in_loose(found.loose) == And(in_loose(LOOSE), in_loose(SAID))
         return And(loose, holds(found) == world)
 
-    def touch(found: bool) -> Term:
-        return Or(term(found), Not(And(Bool("held"), Bool("held_by_another"))))
+    return Argument(joined.grouped("both", claim), witness=(world,))
 
-    cases = (*joined.grouped("both", claim), *touching.grouped("touch", touch))
-    apart = (Bool("apart"), Not(Bool("held_by_another")), touching.possible(lambda found: not found))
-    return Argument(cases, witness=(world,), beyond=apart)
+
+@obligation
+def two_tracks_that_do_not_touch_are_not_both_true() -> Argument:
+    """Tracks that hold one truth touch; that they do not can be found out whichever of the two is wrong."""
+    touching = lift(partial(unforked(track.touches, polygon=POLYGONS), BEFORE, ANOTHER))
+    one, other = Bool("held"), Bool("held_by_another")
+    told_apart = (Bool("apart"), touching.possible(lambda found: not found))
+    return Argument(
+        touching.grouped("touch", lambda found: Or(term(found), Not(And(one, other)))),
+        witness=(one, Not(other), *told_apart),
+        beyond=(Not(one), other, *told_apart),
+    )
 
 
 @obligation
@@ -239,6 +246,7 @@ def what_rounding_takes_from_a_hexagon_is_added_around_it() -> Argument:
     corners = track.hexagon(*(2 * half for half in halves))
     nearest = [(Int(f"x{i}"), Int(f"y{i}")) for i in range(1, 7)]
     rounded: list[Any] = []
+    reached: list[Any] = []
 
     def near(value: Any, parts: Any) -> Number:
         rounded.append((term(value), term(parts)))
@@ -248,9 +256,13 @@ def what_rounding_takes_from_a_hexagon_is_added_around_it() -> Argument:
         added.append((points, by))
         return points
 
+    def reach(*of: Any) -> tuple[Number, ...]:
+        reached.append(of)
+        return tuple(2 * half for half in halves)
+
     promise = SimpleNamespace(hull=list, nearest=near, inflated=inflated)
-    run = unforked(track.wandered, polygon=promise, reach=lambda *_: tuple(2 * half for half in halves))
-    points = run(elapsed, wander)
+    points = unforked(track.wandered, polygon=promise, reach=reach)(elapsed, wander)
+    of_this = len(reached) == 1 and reached[0][0] is elapsed and reached[0][1] is wander
     [(around, by)] = added
     exact = [coordinate for corner in corners for coordinate in corner]
     asked = [And(value == term(each), parts == SCALE) for (value, parts), each in zip(rounded, exact, strict=True)]
@@ -259,7 +271,7 @@ def what_rounding_takes_from_a_hexagon_is_added_around_it() -> Argument:
     lost = And(magnitude(2 * taken) <= 1, magnitude(2 * moved) <= 1)
     return Argument(
         (
-            Case("each corner is rounded", (), And(*asked)),
+            Case("each corner of its reach is rounded", (), And(of_this, *asked)),
             Case("and kept", (), And(*told, around is points)),
             Case("enough is added", (lost,), magnitude(taken + moved) <= by),
         ),

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def prove(
     only: Annotated[str | None, typer.Option(help="Obligations whose name holds this.")] = None,
     mutants: Annotated[bool, typer.Option(help="Try every single-point mutant of the model.")] = True,
-    deep: Annotated[bool, typer.Option("--deep", help="Ask every sentence about mutants; takes minutes.")] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Look anew for who kills each mutant, and remember it; takes minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for programs.")] = False,
     smt2: Annotated[Path | None, typer.Option(help="Folder for every question as a file.")] = None,
     certificates: Annotated[Path | None, typer.Option(help="Folder for cvc5's proofs, in the CPC format.")] = None,
@@ -44,7 +46,7 @@ def prove(
             typer.echo(json.dumps({"report": str(check), "changed": changed}))
         raise typer.Exit(1 if changed else 0)
 
-    report, teeth = _prove(only, mutants, deep, console)
+    report, teeth = _prove(only, mutants, search, console)
     wanting: list[str] = []
     try:
         if smt2 is not None:
@@ -67,8 +69,8 @@ def prove(
         raise typer.Exit(1)
 
 
-def _prove(only: str | None, mutants: bool, deep: bool, console: Console) -> "tuple[Report, Teeth | None]":
-    from proofs.mutants import bite
+def _prove(only: str | None, mutants: bool, search: bool, console: Console) -> "tuple[Report, Teeth | None]":
+    from proofs.mutants import bite, remember
     from proofs.prove import prove as prove_all
 
     with Progress(console=console, transient=True) as progress:
@@ -84,7 +86,12 @@ def _prove(only: str | None, mutants: bool, deep: bool, console: Console) -> "tu
             report = prove_all(only, proved)
         except ValueError as error:
             raise CannotRun(str(error)) from error
-        return report, bite(report, only, bitten, deep) if mutants and report.ok else None
+        if not (mutants and report.ok):
+            return report, None
+        teeth = bite(report, only, bitten, search)
+        if search and only is None:
+            remember(teeth)
+        return report, teeth
 
 
 def _compare(check: Path, only: str | None, console: Console) -> list[str]:
