@@ -1,7 +1,7 @@
 # The verbs of this project. CI calls the same ones.
 #   make demo     a real sale across three regions with skewed clocks, and its audit
 #   make test     every test        make style    format, lint, types, import rules
-#   make proofs   every obligation by two solvers
+#   make proofs   every obligation by two solvers, and every mutant of what they rest on
 #   make bench    every benchmark beside its rivals, with plots
 #   make lock     pin the dependencies anew (needs uv)
 

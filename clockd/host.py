@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from clockd.fate import Fate
+from model.clock import lead_change_ns, realtime_lead_ns, receive_moment
 
 SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; also the type of the control message that carries the time
 RECEIVE_ANCILLARY_BYTES: Final = 64  # room for one timespec in recvmsg's ancillary buffer
@@ -251,14 +252,14 @@ class ReceiveTimes:
         if self._raw_ns() < self._next_sample_raw_ns:
             return
         before_ns, realtime_ns, after_ns = self._read_again()
-        raw_ns = (before_ns + after_ns) // 2
-        difference_ns = realtime_ns - raw_ns
+        difference_ns, plus_minus_ns = realtime_lead_ns(before_ns, realtime_ns, after_ns)
+        raw_ns = realtime_ns - difference_ns
         samples = self._samples
         if samples and abs(difference_ns - samples[-1][1]) > JUMP_NS:
             step_ns = abs(difference_ns - samples[-1][1])
             self._trusted_from_raw_ns = raw_ns + min(step_ns, SAMPLES_LAST_NS)
             samples.clear()
-        samples.append((raw_ns, difference_ns, after_ns - raw_ns + 1))
+        samples.append((raw_ns, difference_ns, plus_minus_ns))
         while len(samples) > 2 and samples[2][0] < raw_ns - SAMPLES_LAST_NS:
             samples.popleft()  # two stay that are older: one of them is well before whatever came since
         self._next_sample_raw_ns = raw_ns + SAMPLE_EVERY_NS
@@ -272,8 +273,7 @@ class ReceiveTimes:
         before_ns, realtime_now_ns, after_ns = self._raw_ns(), self._realtime_ns(), self._raw_ns()
         if after_ns - before_ns > 2 * self._bracket_ns:
             before_ns, realtime_now_ns, after_ns = self._read_again()
-        difference_now_ns = realtime_now_ns - (before_ns + after_ns) // 2
-        plus_minus_ns = (after_ns - before_ns) // 2 + 1
+        difference_now_ns, plus_minus_ns = realtime_lead_ns(before_ns, realtime_now_ns, after_ns)
         received_ns = self._from_kernel_ns(kernel_realtime_ns)
         raw_ns = received_ns - difference_now_ns
         if received_ns > realtime_now_ns + plus_minus_ns or raw_ns < self._trusted_from_raw_ns:
@@ -281,13 +281,13 @@ class ReceiveTimes:
         well_before_ns = raw_ns - SAMPLE_EVERY_NS
         change_ns = 0
         for sampled_raw_ns, difference_ns, sampled_plus_minus_ns in reversed(self._samples):
-            changed_ns = abs(difference_now_ns - difference_ns) + sampled_plus_minus_ns
+            changed_ns = lead_change_ns(difference_now_ns, difference_ns, sampled_plus_minus_ns)
             if changed_ns > change_ns:
                 change_ns = changed_ns
                 if change_ns > JUMP_NS:
                     return None
             if sampled_raw_ns <= well_before_ns:
-                return ReceivedAt(raw_ns, change_ns + plus_minus_ns)
+                return ReceivedAt(*receive_moment(received_ns, difference_now_ns, plus_minus_ns, change_ns))
         return None
 
     def _read_again(self) -> tuple[int, int, int]:

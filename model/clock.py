@@ -134,6 +134,33 @@ def stamp(known: Line, raw_ns: int, uncertainty_ns: int, drift_ppb: int, wander_
     return raw_ns + offset_ns, known.bound_ns + min(by_rate_ns, by_drift_ns) + moment_ns
 
 
+def realtime_lead_ns(before_raw_ns: int, realtime_ns: int, after_raw_ns: int) -> tuple[int, int]:
+    """REALTIME − RAW by a reading of REALTIME between two of RAW, and how far the true difference can be from it.
+
+    A reading is the time rounded down to its nanosecond; the bound covers that, too.
+    """
+    middle_raw_ns = (before_raw_ns + after_raw_ns) // 2
+    return realtime_ns - middle_raw_ns, after_raw_ns - middle_raw_ns + 1
+
+
+def lead_change_ns(lead_now_ns: int, lead_then_ns: int, plus_minus_then_ns: int) -> int:
+    """How far the true lead was, at most, from what it is taken for now."""
+    return abs(lead_now_ns - lead_then_ns) + plus_minus_then_ns
+
+
+def receive_moment(
+    received_realtime_ns: int, lead_now_ns: int, plus_minus_now_ns: int, change_ns: int
+) -> tuple[int, int]:
+    """The RAW moment of a receive time in REALTIME, and how far the true moment can be from it.
+
+    Args:
+        lead_now_ns, plus_minus_now_ns: `realtime_lead_ns` now.
+        change_ns: the greatest `lead_change_ns` since before the packet came; it did not come in the middle of a change
+            that is larger than that and undone since.
+    """
+    return received_realtime_ns - lead_now_ns, change_ns + plus_minus_now_ns
+
+
 def widen(known: Interval, by_ns: int) -> Interval:
     """The interval with `by_ns` ≥ 0 added on both sides."""
     return Interval(known.earliest_ns - by_ns, known.latest_ns + by_ns)
@@ -165,16 +192,28 @@ def tolerated_liars(sources: int) -> int:
     return (sources - 1) // 2
 
 
+def lies_in_enough(intervals: Sequence[Interval], point_ns: int, agreeing: int) -> bool:
+    """Whether a point lies in at least `agreeing` of the intervals."""
+    return sum(contains(each, point_ns) for each in intervals) >= agreeing
+
+
+def earliest_agreed_ns(intervals: Sequence[Interval], agreeing: int) -> int | None:
+    """The first point that lies in at least `agreeing` ≥ 1 of the intervals: where that many begin to overlap, one of
+    them begins."""
+    starts = [each.earliest_ns for each in intervals if lies_in_enough(intervals, each.earliest_ns, agreeing)]
+    return min(starts) if starts else None
+
+
+def latest_agreed_ns(intervals: Sequence[Interval], agreeing: int) -> int | None:
+    """The last point that lies in at least `agreeing` ≥ 1 of the intervals: where their overlap ends, one ends."""
+    ends = [each.latest_ns for each in intervals if lies_in_enough(intervals, each.latest_ns, agreeing)]
+    return max(ends) if ends else None
+
+
 def hull(intervals: Sequence[Interval], agreeing: int) -> Interval | None:
     """From the first to the last point that lies in at least `agreeing` ≥ 1 of the intervals; None when no point does.
 
-    Where that many begin to overlap, one of them begins; where they end, one ends. So only ends need a look. Quadratic
-    in the number of sources, of which a host has a handful.
+    Only ends need a look. Quadratic in the number of sources, of which a host has a handful.
     """
-
-    def enough(point_ns: int) -> bool:
-        return sum(contains(each, point_ns) for each in intervals) >= agreeing
-
-    starts = [each.earliest_ns for each in intervals if enough(each.earliest_ns)]
-    ends = [each.latest_ns for each in intervals if enough(each.latest_ns)]
-    return Interval(min(starts), max(ends)) if starts else None
+    earliest_ns, latest_ns = earliest_agreed_ns(intervals, agreeing), latest_agreed_ns(intervals, agreeing)
+    return None if earliest_ns is None or latest_ns is None else Interval(earliest_ns, latest_ns)

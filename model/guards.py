@@ -103,6 +103,23 @@ def is_lesser_entry(a_stamp_ns: int, a_request: Name, b_stamp_ns: int, b_request
     return (a_stamp_ns < b_stamp_ns) | ((a_stamp_ns == b_stamp_ns) & (a_request < b_request))
 
 
+def contradicts_heartbeat(stamp_ns: int, bound_ns: int, heard_earliest_ns: int) -> bool:
+    """Whether a request that came after a heartbeat was read is stamped before it can have been sent.
+
+    `heard_earliest_ns` is the earliest moment, by the arbiter's clock, at which that heartbeat was sent. If true, one
+    of the two clocks is outside its bound; which one, this cannot say.
+    """
+    return stamp_ns + bound_ns < heard_earliest_ns
+
+
+def contradicts_receipt(stamp_ns: int, bound_ns: int, read_latest_ns: int) -> bool:
+    """Whether an entry is stamped after the latest moment, by the arbiter's clock, at which the arbiter had read it.
+
+    If true, one of the two clocks is outside its bound; which one, this cannot say.
+    """
+    return read_latest_ns < stamp_ns - bound_ns
+
+
 def silent_too_long(silent_ns: int, cut_off_after_ns: int) -> bool:
     """Whether a region has held everybody up for longer than the terms allow."""
     return cut_off_after_ns < silent_ns

@@ -20,18 +20,18 @@ Polygon = tuple[Point, ...]
 
 
 def around(numerator_x: int, numerator_y: int, denominator: int) -> list[Point]:
-    """The integer corners around a rational point; `denominator` > 0."""
-    xs = {numerator_x // denominator, -(-numerator_x // denominator)}
-    ys = {numerator_y // denominator, -(-numerator_y // denominator)}
-    return [(x, y) for x in xs for y in ys]
+    """The integer corners around a rational point, alike where it is an integer itself; `denominator` > 0."""
+    left, right = numerator_x // denominator, -(-numerator_x // denominator)
+    below, above = numerator_y // denominator, -(-numerator_y // denominator)
+    return [(left, below), (right, below), (right, above), (left, above)]
 
 
 def hull(points: Iterable[Point]) -> Polygon:
     """The convex polygon around at least one point; a single point or a line is given an inside, one unit wide."""
     unique = sorted(set(points))
-    corners = _chain(unique)
+    corners = chain(unique)
     if len(corners) < 3:
-        corners = _chain(sorted({(x + i, y + j) for x, y in corners for i in (-1, 1) for j in (-1, 1)}))
+        corners = chain(sorted({(x + i, y + j) for x, y in corners for i in (-1, 1) for j in (-1, 1)}))
     return corners
 
 
@@ -42,16 +42,28 @@ def clip(polygon: Polygon, a: int, b: int, c: int) -> Polygon | None:
         return polygon
     if min(excess) > 0:
         return None
+    return hull(inside(polygon, excess))
+
+
+def inside(polygon: Polygon, excess: Sequence[int]) -> list[Point]:
+    """The corners that are not beyond a border, and those around the crossings of edges with it; `excess` is by how
+    much each corner is beyond."""
     kept: list[Point] = []
-    for i, (x, y) in enumerate(polygon):
+    for i, corner in enumerate(polygon):
         here, before = excess[i], excess[i - 1]
-        if here * before < 0:
-            x0, y0 = polygon[i - 1]
-            span = abs(here - before)
-            kept += around(x0 * span + (x - x0) * abs(before), y0 * span + (y - y0) * abs(before), span)
+        if here < 0 < before:
+            kept += around(*crossing(corner, polygon[i - 1], here, before))
+        if before < 0 < here:
+            kept += around(*crossing(polygon[i - 1], corner, before, here))
         if here <= 0:
-            kept.append((x, y))
-    return hull(kept)
+            kept.append(corner)
+    return kept
+
+
+def crossing(kept: Point, cut: Point, below: int, above: int) -> tuple[int, int, int]:
+    """Where an edge leaves a half-plane, as numerators and denominator: its ends are by `below` < 0 < `above` beyond
+    the border."""
+    return kept[0] * above - cut[0] * below, kept[1] * above - cut[1] * below, above - below
 
 
 def intersection(one: Polygon, other: Polygon) -> Polygon | None:
@@ -93,7 +105,8 @@ def simplified(polygon: Polygon, corners: int) -> Polygon:
         if not costs:
             break
         i = min(costs)[1]
-        met = _meeting(polygon, i)
+        x, y, denominator = meeting(*_edges_beside(polygon, i))
+        met = nearest(x, denominator), nearest(y, denominator)
         gone = (polygon[i], polygon[(i + 1) % size])
         polygon = hull([met, *(corner for corner in polygon if corner not in gone)])
         rounds += 1
@@ -122,19 +135,21 @@ def in_enough(polygons: Sequence[Polygon], agreeing: int) -> Polygon | None:
 
 def contains(polygon: Polygon, point: Point) -> bool:
     """Whether a point is in a polygon, its edge included."""
-    return all(_turn(p, q, point) >= 0 for p, q in pairwise((*polygon, polygon[0])))
+    return all(turn(p, q, point) >= 0 for p, q in pairwise((*polygon, polygon[0])))
 
 
-def _turn(p: Point, q: Point, r: Point) -> int:
+def turn(p: Point, q: Point, r: Point) -> int:
     """Positive when p, q, r turn left: twice the area of their triangle."""
     return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
 
-def _chain(ordered: Sequence[Point]) -> Polygon:
+def chain(ordered: Sequence[Point]) -> Polygon:
+    """The corners of the hull of points that are in order and all different (Andrew's monotone chain)."""
+
     def half(points: Iterable[Point]) -> list[Point]:
         side: list[Point] = []
         for point in points:
-            while len(side) > 1 and _turn(side[-2], side[-1], point) <= 0:
+            while len(side) > 1 and turn(side[-2], side[-1], point) <= 0:
                 side.pop()
             side.append(point)
         return side
@@ -161,10 +176,11 @@ def _cost_without_edge(polygon: Polygon, i: int) -> int | None:
     return (dx * (ry - py) - dy * (rx - px)) * overshoot // cross
 
 
-def _meeting(polygon: Polygon, i: int) -> Point:
-    """Where the neighbours of edge i meet, to the nearest integers."""
-    (px, py), (qx, qy), (rx, ry), (sx, sy) = _edges_beside(polygon, i)
+def meeting(p: Point, q: Point, r: Point, s: Point) -> tuple[int, int, int]:
+    """Where the lines p to q and r to s meet, as numerators and denominator; it is positive where the second line turns
+    left of the first."""
+    (px, py), (qx, qy), (rx, ry), (sx, sy) = p, q, r, s
     dx, dy, ex, ey = qx - px, qy - py, sx - rx, sy - ry
     cross = dx * ey - dy * ex
     along = (rx - px) * ey - (ry - py) * ex
-    return nearest(px * cross + dx * along, cross), nearest(py * cross + dy * along, cross)
+    return px * cross + dx * along, py * cross + dy * along, cross

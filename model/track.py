@@ -34,6 +34,7 @@ from model.clock import PPB, Interval, Line, grow, hull, intersect, line
 from model.polygon import Polygon
 
 PS: Final = 1000  # picoseconds in a nanosecond; parts per trillion in a part per billion
+SCALE: Final = 4 * PPB * PPB  # so many parts of a picosecond, or of a part per trillion, make `hexagon` integers
 CORNERS: Final = 12  # of a polygon that is kept; more say hardly more
 
 
@@ -73,10 +74,15 @@ def later(track: Track, raw_ns: int, oscillator: Oscillator) -> Track:
     elapsed_ns = raw_ns - track.as_of_raw_ns
     if elapsed_ns == 0:
         return track
-    moved = polygon.hull((o + polygon.nearest(f * elapsed_ns, PPB), f) for o, f in track.pairs)
-    spread = polygon.sum_of(moved, _wandered(elapsed_ns, oscillator.wander_ppt_s))
-    pairs = polygon.simplified(_within_drift(spread, oscillator), CORNERS)
+    moved = polygon.hull(sheared(o, f, elapsed_ns) for o, f in track.pairs)
+    spread = polygon.sum_of(moved, wandered(elapsed_ns, oscillator.wander_ppt_s))
+    pairs = polygon.simplified(within_drift(spread, oscillator), CORNERS)
     return Track(raw_ns, pairs, grow(track.loose, elapsed_ns, oscillator.drift_ppb))
+
+
+def sheared(o: int, f: int, elapsed_ns: int) -> tuple[int, int]:
+    """Where a pair (ps, ppt) leads in a while by itself, to the nearest picosecond."""
+    return o + polygon.nearest(f * elapsed_ns, PPB), f
 
 
 def narrowed(track: Track, offset: Interval) -> Track | Broken:
@@ -125,17 +131,28 @@ def straight(track: Track) -> Line:
     return line(track.as_of_raw_ns, extent(track), min(rates), max(rates))
 
 
-def _within_drift(pairs: Polygon, oscillator: Oscillator) -> Polygon:
+def within_drift(pairs: Polygon, oscillator: Oscillator) -> Polygon:
     """A rate beyond the stated drift is none; what is true is within it, so something always remains."""
     most = oscillator.drift_ppb * PS
     below = polygon.clip(pairs, 0, 1, most) or pairs
     return polygon.clip(below, 0, -1, most) or below
 
 
-def _wandered(elapsed_ns: int, wander_ppt_s: int) -> Polygon:
+def wandered(elapsed_ns: int, wander_ppt_s: int) -> Polygon:
     """By how much (offset, rate) can differ from a straight line after a while, and what rounding takes: one unit here,
     one where the straight line ends."""
-    scale = 4 * PPB * PPB
-    a, b = 2 * wander_ppt_s * elapsed_ns * elapsed_ns, 4 * wander_ppt_s * elapsed_ns * PPB
-    corners = [(sign * x, sign * y) for x, y in ((a, b), (a, b // 2), (a // 2, b)) for sign in (1, -1)]
-    return polygon.inflated(polygon.hull((polygon.nearest(x, scale), polygon.nearest(y, scale)) for x, y in corners), 2)
+    corners = hexagon(*reach(elapsed_ns, wander_ppt_s))
+    rounded = [(polygon.nearest(x, SCALE), polygon.nearest(y, SCALE)) for x, y in corners]
+    return polygon.inflated(polygon.hull(rounded), 2)
+
+
+def reach(elapsed_ns: int, wander_ppt_s: int) -> tuple[int, int]:
+    """How far offset (w·t²/2) and rate (w·t) can have wandered, in parts of `SCALE`; both are even."""
+    return 2 * wander_ppt_s * elapsed_ns * elapsed_ns, 4 * wander_ppt_s * elapsed_ns * PPB
+
+
+def hexagon(a: int, b: int) -> Polygon:
+    """All pairs with |x| ≤ a, |y| ≤ b and |x·b − y·a| ≤ a·b/2, counter-clockwise from its lower right corner; both are
+    even."""
+    right = ((a, b // 2), (a, b), (a // 2, b))
+    return (*right, *((-x, -y) for x, y in right))

@@ -1,18 +1,17 @@
-"""What holds at every moment of every sale: by induction over the steps of `protocol.py`.
+"""What holds at every moment of every sale: by induction (`system.py`) over the steps of `protocol.py`.
 
-An invariant holds at the start, and each step keeps it in any state in which all of them hold; so it holds always, for
-any number of requests, buyers and regions, in whatever order logs are delivered. Each is one function of a state with
-a sentence for a name.
+For any number of requests, buyers and regions, in whatever order logs are delivered. Each invariant is one function of
+a state with a sentence for a name.
 
 Next: `promises.py`, what follows from all of them together.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from z3 import And, Consts, ForAll, Implies, Not, Or
 
-from proofs.obligations import Argument, Case, Term, guards, register, sentence_of
+from proofs.lottery import Request
+from proofs.obligations import Term, guards
 from proofs.protocol import (
     CLOSED,
     HALTED,
@@ -22,7 +21,6 @@ from proofs.protocol import (
     SOLD_OUT,
     STEPS,
     UNREAD,
-    Request,
     State,
     bound,
     buyer,
@@ -47,40 +45,12 @@ from proofs.protocol import (
     window,
     world,
 )
+from proofs.system import System
 
-BEFORE, AFTER = State(""), State("+")
+SALE: Final = System(State, world, start, STEPS, small_world)
+BEFORE, AFTER = SALE.before, SALE.after
+invariant = SALE.invariant
 one, another = Consts("one another", Request)
-
-Statement: TypeAlias = Callable[[State], Term]
-
-INVARIANTS: Final[list[Statement]] = []
-
-
-def holding() -> tuple[Term, ...]:
-    """The world as it is, and every invariant."""
-    return (*world(), *(invariant(BEFORE) for invariant in INVARIANTS))
-
-
-def kept_by_every_step(invariant: Statement, matters: Statement) -> Argument:
-    """The induction: at the start, and by each step from any state in which all invariants hold."""
-    given = holding()
-    steps = (Case(step, (*given, *take(BEFORE, AFTER)), invariant(AFTER)) for step, take in STEPS.items())
-    return Argument(
-        (Case("start", (*world(), *start(BEFORE)), invariant(BEFORE)), *steps),
-        witness=(*given, matters(BEFORE)),
-        small=small_world(),
-    )
-
-
-def invariant(matters: Statement) -> Callable[[Statement], Statement]:
-    """Register a function of a state; `matters` is a state in which its sentence says something."""
-
-    def registered(statement: Statement) -> Statement:
-        INVARIANTS.append(statement)
-        register(statement.__name__, sentence_of(statement), lambda: kept_by_every_step(statement, matters))
-        return statement
-
-    return registered
 
 
 @invariant(matters=lambda s: And(s.sold == stock, s.ending == OPEN))

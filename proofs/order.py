@@ -75,7 +75,10 @@ def certainly_before_is_true() -> Argument:
     before = guards.certainly_before(guards.place_ns(x, opens), guards.place_ns(y, opens), window)
     world = (x_good, y_good, before)
     return Argument(
-        (Case("always", (guards.window_covers_clocks(window, skew), *world), x_true < y_true),),
+        (
+            Case("always", (guards.window_covers_clocks(window, skew), *world), x_true < y_true),
+            Case("any wider window will do", (window >= 2 * skew,), guards.window_covers_clocks(window, skew)),
+        ),
         witness=(guards.window_covers_clocks(window, skew), *world, skew > 0, window == 2 * skew),
         beyond=(*world, skew > 0, window == 2 * skew - 1, x_true >= y_true),
     )

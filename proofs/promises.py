@@ -6,7 +6,8 @@ entry that was read, in time or after the sale was decided, and about those that
 
 from z3 import And, Const, Consts, ForAll, If, Implies, Int, Not, Or
 
-from proofs.induction import AFTER, BEFORE, another, holding, one
+from proofs.induction import AFTER, BEFORE, SALE, another, one
+from proofs.lottery import Request
 from proofs.obligations import Argument, Case, Term, guards, obligation
 from proofs.protocol import (
     CANCELLED,
@@ -15,10 +16,8 @@ from proofs.protocol import (
     LATE,
     OPEN,
     SOLD_OUT,
-    STEPS,
     UNREAD,
     Region,
-    Request,
     State,
     buyer,
     certainly_before,
@@ -60,12 +59,6 @@ from proofs.protocol import (
 winner, loser = Consts("winner loser", Request)
 
 
-def follows(assumptions: tuple[Term, ...], claim: Term, matters: Term) -> Argument:
-    """One case, in any state in which all invariants hold; `matters` is added for the witness."""
-    assumptions = (*holding(), *assumptions)
-    return Argument((Case("always", assumptions, claim),), (*assumptions, matters), small=small_world())
-
-
 def a_winner_and_a_loser(s: State) -> Term:
     """One has won; the other was read, in time or not, and its buyer has not won."""
     return And(s.won(winner), s.log(loser) != UNREAD, Not(has_won(s, buyer(loser))))
@@ -76,18 +69,18 @@ def no_loser_came_certainly_before_a_winner() -> Argument:
     """Promise 1: if a's place + W < b's place, b never wins while a's buyer goes without."""
     s = BEFORE
     tied = And(stamp(loser) < stamp(winner), s.ending == SOLD_OUT)
-    return follows((a_winner_and_a_loser(s),), Not(certainly_before(loser, winner)), tied)
+    return SALE.always((a_winner_and_a_loser(s),), Not(certainly_before(loser, winner)), tied)
 
 
 @obligation
 def whoever_truly_came_first_by_more_than_the_bound_is_served_first() -> Argument:
     """Promise 2: a true lead of more than W + 2ε is never lost, neither to a winner nor to an earlier rank."""
-    s, lost = BEFORE, (*holding(), a_winner_and_a_loser(BEFORE))
+    s, lost = BEFORE, (*SALE.holding(), a_winner_and_a_loser(BEFORE))
     truly = guards.certainly_before(true_place(loser), true_place(winner), window + 2 * skew)
     ranked = And(s.won(winner), s.won(loser), s.unit(winner) < s.unit(loser))
     exactly = true_place(loser) + window + 2 * skew == true_place(winner)
     return Argument(
-        (Case("lost", lost, Not(truly)), Case("ranked", (*holding(), ranked), Not(truly))),
+        (Case("lost", lost, Not(truly)), Case("ranked", (*SALE.holding(), ranked), Not(truly))),
         witness=(*lost, s.ending == SOLD_OUT, skew > 0),
         beyond=(*lost, s.ending == SOLD_OUT, skew > 0, exactly),
         small=small_world(),
@@ -100,7 +93,7 @@ def a_decision_is_unique() -> Argument:
     s, other_frontier, other_region = BEFORE, Int("other_frontier"), Const("other_region", Region)
     ours = (is_frontier(s, frontier, least), may_draw(s, frontier, head, x))
     theirs = (is_frontier(s, other_frontier, other_region), may_draw(s, other_frontier, another, y))
-    return follows((*ours, *theirs), x == y, head != another)
+    return SALE.always((*ours, *theirs), x == y, head != another)
 
 
 @obligation
@@ -108,7 +101,7 @@ def a_decision_is_final() -> Argument:
     """Promise 5: whatever is read, promised or cut off before it is written down, the same request is drawn."""
     s, later_frontier = BEFORE, Int("later_frontier")
     holder, later_holder = Consts("holder later_holder", Region)
-    due = (*holding(), is_frontier(s, frontier, holder), may_draw(s, frontier, head, x))
+    due = (*SALE.holding(), is_frontier(s, frontier, holder), may_draw(s, frontier, head, x))
     still_due = may_draw(AFTER, later_frontier, head, x)
     steps = {"deliver": deliver(s, AFTER, y), "raise mark": raise_mark(s, AFTER), "cut off": cut_off(s, AFTER)}
     then = is_frontier(AFTER, later_frontier, later_holder)
@@ -134,7 +127,7 @@ def while_somebody_waits_and_the_frontier_is_past_the_pot_there_is_a_decision() 
         is_frontier(s, frontier, least),
     )
     sold_out = Not(guards.in_stock(s.sold, stock))
-    return follows(given, Or(may_draw(s, frontier, head, x), sold_out), And(s.sold == 1, Not(sold_out)))
+    return SALE.always(given, Or(may_draw(s, frontier, head, x), sold_out), And(s.sold == 1, Not(sold_out)))
 
 
 @obligation
@@ -147,7 +140,7 @@ def a_sale_in_which_everyone_was_heard_and_nobody_waits_comes_to_its_end() -> Ar
         guards.everyone_is_heard(frontier, last_stamp()),
         ForAll(q, Not(waits(s, q))),
     )
-    return follows(given, Or(Not(guards.in_stock(s.sold, stock)), may_close(s)), s.won(one))
+    return SALE.always(given, Or(Not(guards.in_stock(s.sold, stock)), may_close(s)), s.won(one))
 
 
 @obligation
@@ -155,7 +148,7 @@ def a_lesser_entry_never_replaces_one_that_was_in_a_pot() -> Argument:
     """Only an entry that waits outside every pot is withdrawn for a lesser one of its buyer."""
     s = BEFORE
     given = (may_deliver(s, y), buyer(y) == buyer(one), s.potted(one))
-    return follows(given, Not(lesser(y, one)), And(waits(s, one), one != y))
+    return SALE.always(given, Not(lesser(y, one)), And(waits(s, one), one != y))
 
 
 PENDING, WON, DUPLICATE, BEYOND_CUT_OFF, LOST = range(5)
@@ -174,18 +167,15 @@ def an_outcome_is_for_good() -> Argument:
     s = BEFORE
     told = outcome(s, one) != PENDING
     same = And(outcome(AFTER, one) == outcome(s, one), Implies(s.ending != OPEN, AFTER.ending == s.ending))
-    return Argument(
-        tuple(Case(step, (*holding(), *take(s, AFTER), told), same) for step, take in STEPS.items()),
-        witness=(*holding(), outcome(s, one) == DUPLICATE, outcome(s, another) == BEYOND_CUT_OFF),
-        small=small_world(),
-    )
+    both = And(outcome(s, one) == DUPLICATE, outcome(s, another) == BEYOND_CUT_OFF)
+    return SALE.each_step((told,), same, both)
 
 
 @obligation
 def when_a_sale_has_ended_whatever_was_read_has_an_outcome() -> Argument:
     """Promise 6: nothing that was read is pending once the sale has ended."""
     s = BEFORE
-    return follows((s.log(one) != UNREAD, s.ending != OPEN), outcome(s, one) != PENDING, s.log(one) == LATE)
+    return SALE.always((s.log(one) != UNREAD, s.ending != OPEN), outcome(s, one) != PENDING, s.log(one) == LATE)
 
 
 @obligation
@@ -194,7 +184,7 @@ def nobody_loses_but_for_a_stated_reason() -> Argument:
     costs nobody anything who was read."""
     s = BEFORE
     true_reason = Or(And(s.ending == SOLD_OUT, s.sold == stock), s.ending == CANCELLED, s.ending == HALTED)
-    return follows((outcome(s, one) == LOST,), true_reason, s.ending == SOLD_OUT)
+    return SALE.always((outcome(s, one) == LOST,), true_reason, s.ending == SOLD_OUT)
 
 
 @obligation
@@ -202,7 +192,7 @@ def a_duplicate_costs_its_buyer_nothing() -> Argument:
     """Who lost as duplicate has a winner of the same buyer, at a place that is not later."""
     s, first = BEFORE, BEFORE.front(buyer(one))
     claim = And(s.won(first), buyer(first) == buyer(one), first != one, place(first) <= place(one))
-    return follows((outcome(s, one) == DUPLICATE,), claim, s.log(one) == LATE)
+    return SALE.always((outcome(s, one) == DUPLICATE,), claim, s.log(one) == LATE)
 
 
 @obligation
@@ -212,7 +202,7 @@ def nothing_beyond_a_cut_off_counts_and_nothing_before_it_is_left_out() -> Argum
     counts = guards.entry_counts(seq(one), s.read(region(one)))
     claim = And(counts == (s.log(one) != UNREAD), Implies(Not(counts), Not(s.won(one))))
     both = And(s.won(another), region(another) == region(one), s.log(one) == UNREAD)
-    return follows((Not(s.present(region(one))),), claim, both)
+    return SALE.always((Not(s.present(region(one))),), claim, both)
 
 
 @obligation
@@ -220,14 +210,14 @@ def sold_out_may_be_answered_without_a_log_entry() -> Argument:
     """Whoever could still be logged once a sale is sold out came after every winner, and could not have won."""
     s = BEFORE
     given = (s.ending == SOLD_OUT, may_deliver(s, y), s.won(winner))
-    return follows(given, place(winner) < stamp(y), stamp(y) == place(winner) + 1)
+    return SALE.always(given, place(winner) < stamp(y), stamp(y) == place(winner) + 1)
 
 
 @obligation
 def nobody_can_be_read_after_a_sale_closed_by_time() -> Argument:
     """Once a sale has closed by time no further entry is good."""
     s = BEFORE
-    return follows((s.ending == CLOSED,), Not(may_deliver(s, y)), And(s.present(region(y)), s.won(one)))
+    return SALE.always((s.ending == CLOSED,), Not(may_deliver(s, y)), And(s.present(region(y)), s.won(one)))
 
 
 @obligation

@@ -5,7 +5,7 @@ what it changes. Requests, buyers and regions are sorts without a size; times ar
 shipped guard. What is said in this file's own words, and must be read to believe the proofs, is
 
 - the frontier is the least mark of the regions still in the sale, past everything where none is left;
-- the earliest waits with the least place, and the draw is the pot's least (ticket, request id);
+- who is next is the lottery of `lottery.py`;
 - whoever waits is the least entry of a buyer who has not won;
 - a step changes what `becomes` says and nothing else.
 
@@ -34,12 +34,12 @@ from z3 import (
     Or,
 )
 
-from proofs.obligations import Term, guards
+from proofs.lottery import Lottery, Request, name
+from proofs.obligations import Term, guards, said
 
-Request, Buyer, Region = DeclareSort("Request"), DeclareSort("Buyer"), DeclareSort("Region")
+Buyer, Region = DeclareSort("Buyer"), DeclareSort("Region")
 
-# What never changes. A name is a request id, as a number in the same order.
-name = Function("name", Request, IntSort())
+# What never changes.
 buyer = Function("buyer", Request, Buyer)
 region = Function("region", Request, Region)
 seq = Function("seq", Request, IntSort())
@@ -55,7 +55,7 @@ stock, opens, closes, entries_from, window, skew, cut_off_after = Ints(
 UNREAD, HEARD, LATE = range(3)
 OPEN, SOLD_OUT, CLOSED, CANCELLED, HALTED = range(5)
 
-p, q, rival, x, y, head = Consts("p q rival x y head", Request)
+p, q, x, y, head = Consts("p q x y head", Request)
 b = Const("b", Buyer)
 g, least = Consts("g least", Region)
 frontier, raised, silent, reason = Ints("frontier raised silent reason")
@@ -116,13 +116,17 @@ def has_won(s: State, of: Term) -> Term:
 def world() -> tuple[Term, ...]:
     """What terms and logs keep before anything happens."""
     within = And(true_arrival(q) - bound(q) <= stamp(q), stamp(q) <= true_arrival(q) + bound(q))
+    one_log_line = ForAll([p, q], Implies(And(region(p) == region(q), seq(p) == seq(q)), p == q))
     return (
-        And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes),
-        guards.window_covers_clocks(window, skew),
-        ForAll(q, within),
-        ForAll(q, seq(q) >= 1),
-        ForAll([p, q], Implies(name(p) == name(q), p == q)),
-        ForAll([p, q], Implies(And(region(p) == region(q), seq(p) == seq(q)), p == q)),
+        said(
+            "terms that make sense",
+            And(stock >= 1, skew >= 0, cut_off_after >= 1, entries_from <= opens, opens < closes),
+        ),
+        said("W ≥ 2ε", guards.window_covers_clocks(window, skew)),
+        said("stamps are true to their bounds", ForAll(q, within)),
+        said("logs are numbered from 1", ForAll(q, seq(q) >= 1)),
+        said("a request id is one request's", ForAll([p, q], Implies(name(p) == name(q), p == q))),
+        said("a number is one line of a log", one_log_line),
     )
 
 
@@ -146,12 +150,13 @@ def may_deliver(s: State, a: Term) -> Term:
     )
 
 
+def lottery(s: State) -> Lottery:
+    """Who waits at this moment, and who of them is next."""
+    return Lottery(lambda a: waits(s, a), place, lambda a: ticket(buyer(a)), window)
+
+
 def is_earliest(s: State, a: Term) -> Term:
-    return And(waits(s, a), ForAll(rival, Implies(waits(s, rival), place(a) <= place(rival))))
-
-
-def in_pot_of(s: State, first: Term, a: Term) -> Term:
-    return And(waits(s, a), guards.in_pot(place(a), place(first), window))
+    return lottery(s).is_earliest(a)
 
 
 def is_frontier(s: State, ns: Term, of: Term) -> Term:
@@ -164,9 +169,7 @@ def is_frontier(s: State, ns: Term, of: Term) -> Term:
 
 
 def is_drawn(s: State, first: Term, a: Term) -> Term:
-    """Of all in the pot of the earliest, `a` is served before the others."""
-    before = guards.serves_before(ticket(buyer(a)), name(a), ticket(buyer(rival)), name(rival))
-    return And(in_pot_of(s, first, a), ForAll(rival, Implies(And(in_pot_of(s, first, rival), rival != a), before)))
+    return lottery(s).is_drawn(first, a)
 
 
 def may_draw(s: State, ns: Term, first: Term, a: Term) -> Term:
@@ -185,9 +188,12 @@ def becomes(s: State, after: State, **news: Callable[..., Term]) -> tuple[Term, 
     parts_of = {q: ("log", "won", "unit", "potted"), b: ("front",), g: ("mark", "read", "present")}
     parts = [(part, one) for one, named in parts_of.items() for part in named]
     return (
-        *(ForAll(one, getattr(after, part)(one) == news.get(part, getattr(s, part))(one)) for part, one in parts),
-        after.sold == (news["sold"]() if "sold" in news else s.sold),
-        after.ending == (news["ending"]() if "ending" in news else s.ending),
+        *(
+            said(f"{part} after", ForAll(one, getattr(after, part)(one) == news.get(part, getattr(s, part))(one)))
+            for part, one in parts
+        ),
+        said("sold after", after.sold == (news["sold"]() if "sold" in news else s.sold)),
+        said("ending after", after.ending == (news["ending"]() if "ending" in news else s.ending)),
     )
 
 
@@ -198,7 +204,7 @@ def deliver(s: State, after: State, a: Term = x) -> tuple[Term, ...]:
     is_first = Not(And(s.log(known) == HEARD, buyer(known) == buyer(a)))
     leads = Or(is_first, And(Not(s.won(known)), lesser(a, known)))
     return (
-        may_deliver(s, a),
+        said("the next line is good", may_deliver(s, a)),
         *becomes(
             s,
             after,
@@ -213,7 +219,7 @@ def raise_mark(s: State, after: State) -> tuple[Term, ...]:
     """A region in the sale promises more."""
     return (
         s.present(least),
-        guards.mark_may_rise(s.mark(least), raised),
+        said("the mark may rise", guards.mark_may_rise(s.mark(least), raised)),
         *becomes(s, after, mark=lambda r: If(r == least, raised, s.mark(r))),
     )
 
@@ -221,14 +227,14 @@ def raise_mark(s: State, after: State) -> tuple[Term, ...]:
 def draw(s: State, after: State) -> tuple[Term, ...]:
     """The next unit goes to whoever the pot's tickets say."""
     return (
-        is_frontier(s, frontier, least),
-        may_draw(s, frontier, head, x),
+        said("the frontier is the least mark", is_frontier(s, frontier, least)),
+        said("a draw is due", may_draw(s, frontier, head, x)),
         *becomes(
             s,
             after,
             won=lambda r: Or(r == x, s.won(r)),
             unit=lambda r: If(r == x, s.sold, s.unit(r)),
-            potted=lambda r: Or(s.potted(r), in_pot_of(s, head, r)),
+            potted=lambda r: Or(s.potted(r), lottery(s).in_pot_of(head, r)),
             sold=lambda: s.sold + 1,
         ),
     )
@@ -238,7 +244,7 @@ def cut_off(s: State, after: State) -> tuple[Term, ...]:
     """A region that was silent for too long leaves; what was read of it counts."""
     return (
         s.present(least),
-        guards.silent_too_long(silent, cut_off_after),
+        said("the region was silent too long", guards.silent_too_long(silent, cut_off_after)),
         *becomes(s, after, present=lambda r: And(s.present(r), r != least)),
     )
 
@@ -262,7 +268,7 @@ def may_close(s: State) -> Term:
 
 def close(s: State, after: State) -> tuple[Term, ...]:
     """Everybody was heard and served."""
-    return (may_close(s), *becomes(s, after, ending=lambda: CLOSED))
+    return (said("it may close", may_close(s)), *becomes(s, after, ending=lambda: CLOSED))
 
 
 def stop(s: State, after: State) -> tuple[Term, ...]:

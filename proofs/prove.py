@@ -2,37 +2,47 @@
 
 Proved means: both solvers say `unsat` to every case, `sat` to the assumptions of each (nothing is true of nothing),
 `sat` to the witness and to the counterexample past the bound. Any other answer, of either solver, is a failure and is
-named; so is a solver that is missing, and a guard of the model that no obligation reads.
+named; so is a solver that is missing, a function of the model that decides and that no obligation reads, and an example
+in which a shipped function gives something else than the solver has for it.
 
-Next: `report.py` shows it.
+Next: `mutants.py`, whether the sentences have teeth; `report.py` shows it all.
 """
 
-import importlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from proofs import rooms
 from proofs.solvers import Answer, SolverProcess
 
 if TYPE_CHECKING:
-    from proofs.obligations import Obligation
+    from proofs.examples import Example, Search
+    from proofs.obligations import Obligation, Question
 
 SOLVER_NAMES: Final = ("z3", "cvc5")
-ROOMS: Final = ("order", "admission", "induction", "promises")
 LIMIT_MS: Final = 20_000
 """A question takes 20 ms; a thousand times that is a failure."""
+EXAMPLE_LIMIT_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question to both solvers, and what they said."""
+    """One question to both solvers, and what they said.
+
+    Attributes:
+        text: what both were asked.
+        used: of a case, the assumptions in z3's core, as people call them.
+        example: of a situation that is possible, or that breaks the claim.
+    """
 
     about: str
     expected: str
+    text: str
     answers: dict[str, Answer]
+    used: tuple[str, ...] = ()
+    example: "Example | None" = None
 
     @property
     def ok(self) -> bool:
@@ -41,25 +51,33 @@ class Check:
         )
 
     def failure(self) -> str:
-        """What was said instead, with the values of the counterexample's integers where there are some."""
+        """What was said instead, with the counterexample and what the shipped functions say in it."""
         said = ", ".join(f"{name} says {answer.verdict}" for name, answer in self.answers.items())
-        values = {name: value for answer in self.answers.values() for name, value in answer.values.items()}
-        example = ", ".join(f"{name} = {value}" for name, value in sorted(values.items()))
-        found = f" ({example})" if example and self.expected == "unsat" else ""
+        found = ""
+        if self.example is not None and self.expected == "unsat":
+            replays = "".join(f"; {replay}" for replay in self.example.replays)
+            found = f" ({self.example}{replays})"
         return f"{self.about}: {said}, not {self.expected}{found}"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one obligation. `beyond` is None where the sentence has no bound."""
+    """What became of one obligation. `beyond` is None where the sentence has no bound.
+
+    Attributes:
+        unused: assumptions of some case that no case needed.
+    """
 
     name: str
+    room: str
     sentence: str
-    guards: frozenset[str]
+    reads: frozenset[str]
+    rests_on: frozenset[str]
     cases: tuple[Check, ...]
     premises: tuple[Check, ...]
     witness: Check
     beyond: Check | None
+    unused: tuple[str, ...]
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -67,11 +85,19 @@ class Result:
 
     @property
     def proved(self) -> bool:
-        return all(check.ok for check in self.checks)
+        return not self.failures
 
     @property
     def failures(self) -> tuple[str, ...]:
-        return tuple(check.failure() for check in self.checks if not check.ok)
+        wrong = [check.failure() for check in self.checks if not check.ok]
+        replays = [replay for check in self.checks if check.example for replay in check.example.replays]
+        wrong += [str(replay) for replay in replays if not replay.agrees]
+        return tuple(dict.fromkeys(wrong))
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The assumptions that some case needed, in the order of their first need."""
+        return tuple(dict.fromkeys(label for case in self.cases for label in case.used))
 
     def ms(self, solver: str) -> float:
         """How long a solver took for the proof itself."""
@@ -91,13 +117,29 @@ class Report:
         return bool(self.results) and not self.faults and all(result.proved for result in self.results)
 
     @property
-    def guards(self) -> frozenset[str]:
-        """The guards that these obligations read."""
-        return frozenset().union(*(result.guards for result in self.results))
+    def reads(self) -> frozenset[str]:
+        """The functions of the model that these obligations call."""
+        return frozenset().union(*(result.reads for result in self.results))
 
 
 Progress: TypeAlias = Callable[[Result, int, int], None]
 """Called after each obligation with its result, how many are done, and of how many."""
+
+
+def names_of(only: str | None) -> list[str]:
+    """The obligations whose name contains this; all, in the order of the register.
+
+    Raises:
+        ImportError: z3 is missing, so nothing can be stated.
+        ValueError: no obligation is called that.
+    """
+    rooms.load()
+    from proofs.obligations import REGISTER  # noqa: PLC0415  (needs z3, which may be missing)
+
+    names = [name for name in REGISTER if only is None or only in name]
+    if not names:
+        raise ValueError(f"no obligation is called {only}")
+    return names
 
 
 def prove(only: str | None = None, progress: Progress | None = None, limit_ms: int = LIMIT_MS) -> Report:
@@ -112,81 +154,127 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
     """
     began = time.perf_counter()
     try:
-        register = importlib.import_module("proofs.obligations")
-        for room in ROOMS:
-            importlib.import_module(f"proofs.{room}")
+        names = names_of(only)
+        from proofs.obligations import build, to_be_read  # noqa: PLC0415  (needs z3, which may be missing)
     except ImportError as error:
         return Report((), (f"obligations cannot be stated: {error}",), time.perf_counter() - began)
-    names = [name for name in register.REGISTER if only is None or only in name]
-    if not names:
-        raise ValueError(f"no obligation is called {only}")
     results: list[Result] = []
     with _Panel(limit_ms) as panel:
-        pending = [panel.examine(register.build(name)) for name in names]
+        pending = [panel.examine(build(name)) for name in names]
         for finished in pending:
             results.append(finished())
             if progress is not None:
                 progress(results[-1], len(results), len(names))
-    faults = [] if only is not None else _unread(register.guards_of_the_model(), results)
+    faults = [] if only is not None else _unread(to_be_read(), results)
     return Report(tuple(results), tuple(faults), time.perf_counter() - began)
 
 
-def _unread(guards: frozenset[str], results: list[Result]) -> list[str]:
-    read = frozenset().union(*(result.guards for result in results))
-    return [f"no obligation reads the guard {guard}" for guard in sorted(guards - read)]
+def _unread(wanted: frozenset[str], results: list[Result]) -> list[str]:
+    read = frozenset().union(*(result.rests_on for result in results))
+    return [f"no obligation reads {name}" for name in sorted(wanted - read)]
+
+
+class _Desk:
+    """A solver's process and the queue in front of it: one question at a time, no question twice."""
+
+    def __init__(self, name: str) -> None:
+        self._process = SolverProcess(name)
+        self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._asked: dict[str, Future[Answer]] = {}
+
+    def ask(self, text: str, expected: str, limit_ms: int) -> Future[Answer]:
+        if text not in self._asked:
+            self._asked[text] = self._queue.submit(self._process.ask, text, expected, limit_ms)
+        return self._asked[text]
+
+    def close(self) -> None:
+        """No further question; the one that is being asked is given up."""
+        self._queue.shutdown(wait=False, cancel_futures=True)
+        self._process.interrupt()
+        self._queue.shutdown(wait=True)
+        self._process.end()
 
 
 class _Panel:
-    """Both solvers side by side, each with one question at a time and no question twice."""
+    """Both solvers side by side, and a third process that looks for examples, so that nobody waits for those."""
 
     def __init__(self, limit_ms: int) -> None:
         self._limit_ms = limit_ms
-        self._asked: dict[tuple[str, str], Future[Answer]] = {}
-        self._open = ExitStack()
-        self._desks: dict[str, tuple[SolverProcess, ThreadPoolExecutor]] = {}
+        self._desks = {name: _Desk(name) for name in SOLVER_NAMES}
+        self._examples = _Desk("z3")
 
     def __enter__(self) -> "_Panel":
-        for name in SOLVER_NAMES:
-            process = self._open.enter_context(SolverProcess(name))
-            queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-            self._open.callback(queue.shutdown, cancel_futures=True)
-            self._desks[name] = process, queue
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._open.close()
+        for desk in (*self._desks.values(), self._examples):
+            desk.close()
 
     def examine(self, obligation: "Obligation") -> Callable[[], Result]:
         """Put every question of an obligation; the result waits for the answers."""
-        smt2 = importlib.import_module("proofs.obligations").smt2
-        argument = obligation.argument
-        cases = [self._put(case.name, case.question(), "unsat") for case in argument.cases]
-        premises = [
-            self._put(f"assumptions of {case.name}", smt2((*case.assumptions, *argument.small)), "sat")
-            for case in argument.premises()
-        ]
-        witness = self._put("witness", smt2((*argument.witness, *argument.small)), "sat")
-        beyond = argument.beyond and self._put("past the bound", smt2((*argument.beyond, *argument.small)), "sat")
+        puts = [self._put(obligation, question, question.text) for question in obligation.questions()]
 
         def finished() -> Result:
+            checks = [check() for check in puts]
+            by_name = {check.about: check for check in checks}
+            cases = tuple(check for check in checks if check.expected == "unsat")
+            used = {label for case in cases for label in case.used}
+            given = [obligation.label(term) for case in obligation.argument.cases for term in case.assumptions]
             return Result(
                 obligation.name,
+                obligation.room,
                 obligation.sentence,
-                obligation.guards,
-                tuple(check() for check in cases),
-                tuple(check() for check in premises),
-                witness(),
-                beyond() if beyond else None,
+                obligation.reads,
+                obligation.rests_on,
+                cases,
+                tuple(check for check in checks if check.about.startswith("assumptions of ")),
+                by_name["witness"],
+                by_name.get("past the bound"),
+                tuple(label for label in dict.fromkeys(given) if label not in used),
             )
 
         return finished
 
-    def _put(self, about: str, text: str, expected: str) -> Callable[[], Check]:
-        futures: dict[str, Future[Answer]] = {}
-        for name, (process, queue) in self._desks.items():
-            future = self._asked.get((name, text))
-            if future is None:
-                future = queue.submit(process.ask, text, expected, self._limit_ms)
-                self._asked[name, text] = future
-            futures[name] = future
-        return lambda: Check(about, expected, {name: future.result() for name, future in futures.items()})
+    def _put(self, obligation: "Obligation", question: "Question", text: str) -> Callable[[], Check]:
+        asked = {name: desk.ask(text, question.expected, self._limit_ms) for name, desk in self._desks.items()}
+        is_shown = question.about in ("witness", "past the bound")
+        found = self._search(obligation, question) if is_shown else None
+
+        def check() -> Check:
+            answers = {name: answer.result() for name, answer in asked.items()}
+            looked_for = found
+            if question.case is not None and answers["z3"].verdict in ("sat", "unknown"):
+                looked_for = self._search(obligation, question)
+            return Check(
+                question.about,
+                question.expected,
+                text,
+                answers,
+                _used(obligation, question, answers["z3"]),
+                looked_for() if looked_for else None,
+            )
+
+        return check
+
+    def _search(self, obligation: "Obligation", question: "Question") -> Callable[[], "Example | None"]:
+        from proofs import examples  # noqa: PLC0415  (needs z3, which may be missing)
+        from proofs.texts import smt2  # noqa: PLC0415
+
+        sought: Search = examples.search(obligation, question)
+        begun = self._examples.ask(smt2((*sought.terms, *sought.wishes)), "sat", EXAMPLE_LIMIT_MS)
+
+        def found() -> "Example | None":
+            answer = begun.result()
+            if answer.verdict != "sat":
+                answer = self._examples.ask(smt2(sought.terms), "sat", EXAMPLE_LIMIT_MS).result()
+            return examples.example(answer, sought.calls) if answer.verdict == "sat" else None
+
+        return found
+
+
+def _used(obligation: "Obligation", question: "Question", answer: Answer) -> tuple[str, ...]:
+    """The assumptions of a case that z3 needed."""
+    if question.case is None:
+        return ()
+    needed = (term for term in question.named(answer.core) if term is not question.terms[-1])
+    return tuple(dict.fromkeys(obligation.label(term) for term in needed))

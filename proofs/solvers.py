@@ -4,132 +4,161 @@ A verdict is `sat`, `unsat` or a failure: `unknown` (it gave up or ran out of ti
 `crashed` (the process died). Nothing but the expected answer counts, so no failure can look like a proof. A process
 that outlives its time is ended, and the next question gets a new one.
 
-Proofs are asked for any number of requests and regions. For witnesses cvc5 is told to look for finite models, which it
-does not do of itself.
+With `unsat` comes the core, the named assertions that contradict each other; with `sat`, from z3, the model in plain
+values. Proofs are asked for any number of requests and regions. For witnesses cvc5 is told to look for finite models,
+which it does not do of itself.
 
-One line of JSON each way: {"text", "expected", "limit_ms"} and {"verdict", "ms", "values"}.
+One line of JSON each way (`lines.py`): {"text", "expected", "limit_ms", "certificate"} and the fields of `Answer`.
 """
 
-import json
-import subprocess
+import itertools
+import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Timer
-from types import TracebackType
 from typing import Any, Final
 
+from proofs.lines import LineProcess, answer_lines
+
+CORES: Final = "(set-option :produce-unsat-cores true)\n"
 OVERTIME_S: Final = 10.0
 """How long after its own time limit a solver is given to notice it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict, how long it took, and for `sat` the values of the named integers where the solver gives them."""
+    """What a solver said.
+
+    Attributes:
+        verdict: see above.
+        ms: how long it took.
+        values: for `sat`, the named integers, truths and members of sorts where the solver gives them.
+        tables: for `sat`, the functions on sorts: by name, by the arguments' members.
+        core: for `unsat`, the names of the assertions that it used.
+        certificate: the proof, where one was asked for.
+    """
 
     verdict: str
     ms: float
-    values: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int | bool | str] = field(default_factory=dict)
+    tables: dict[str, dict[str, int | bool | str]] = field(default_factory=dict)
+    core: tuple[str, ...] = ()
+    certificate: str = ""
 
 
-class SolverProcess:
+class SolverProcess(LineProcess):
     """One solver, started when first asked and again after it died."""
 
     def __init__(self, name: str) -> None:
+        super().__init__([sys.executable, "-m", "proofs.solvers", name])
         self.name = name
-        self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> "SolverProcess":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
-
-    def ask(self, text: str, expected: str, limit_ms: int) -> Answer:
-        """Its verdict on a text, in at most `limit_ms`. `expected` says where to look, not what to say."""
+    def ask(self, text: str, expected: str, limit_ms: int, certificate: bool = False) -> Answer:
+        """Its answer to a text, in at most `limit_ms`. `expected` says where to look, not what to say."""
         began = time.perf_counter()
-        process = self._process = self._process or self._start()
-        overdue = Timer(limit_ms / 1000 + OVERTIME_S, process.kill)
-        overdue.start()
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps({"text": text, "expected": expected, "limit_ms": limit_ms}) + "\n")
-            process.stdin.flush()
-            reply = process.stdout.readline()
-        except BrokenPipeError:
-            reply = ""
-        finally:
-            overdue.cancel()
-        if not reply:
-            self._end()
+        question = {"text": text, "expected": expected, "limit_ms": limit_ms, "certificate": certificate}
+        reply = self.exchange(question, limit_ms / 1000 + OVERTIME_S)
+        if reply is None:
             return Answer("crashed", (time.perf_counter() - began) * 1000)
-        return Answer(**json.loads(reply))
-
-    def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "proofs.solvers", self.name]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        return Answer(**{**reply, "core": tuple(reply["core"])})
 
 
-def ask_z3(text: str, _expected: str, limit_ms: int) -> tuple[str, dict[str, int]]:
-    """z3's verdict, and the values of all named integers."""
+Said = dict[str, Any]
+"""The fields of an `Answer` but for the time."""
+
+
+def ask_z3(question: dict[str, Any]) -> Said:
+    """z3's verdict, a small core, and the model in plain values."""
     import z3  # noqa: PLC0415  (each process loads its own solver only)
 
-    solver = z3.Solver()
-    solver.set("timeout", limit_ms)
-    solver.from_string(text)
+    context = z3.Context()  # a fresh one: what was asked before must not matter
+    solver = z3.Solver(ctx=context)
+    solver.set("timeout", question["limit_ms"])
+    solver.set("core.minimize", True)
+    text = question["text"]
+    by_bits = "(_ BitVec" in text  # z3 gives up where it has to follow names through bits; then all counts as used
+    solver.from_string(text.replace(CORES, "") if by_bits else text)
     verdict = str(solver.check())
-    values: dict[str, int] = {}
+    if verdict == "unsat":
+        core = re.findall(r":named (\S+?)\)", text) if by_bits else map(str, solver.unsat_core())
+        return {"verdict": verdict, "core": sorted(core)}
     if verdict == "sat":
-        model = solver.model()
-        values = {
-            symbol.name(): model[symbol].as_long()
-            for symbol in model.decls()
-            if symbol.arity() == 0 and z3.is_int_value(model[symbol])
-        }
-    return verdict, values
+        return {"verdict": verdict, **_plain(z3, solver.model())}
+    return {"verdict": verdict}
 
 
-def ask_cvc5(text: str, expected: str, limit_ms: int) -> tuple[str, dict[str, int]]:
-    """cvc5's verdict."""
+def _plain(z3: Any, model: Any) -> Said:
+    """A model's integers, truths and members of sorts, and its functions on members of sorts."""
+    values: dict[str, int | bool | str] = {}
+    tables: dict[str, dict[str, int | bool | str]] = {}
+    members = {str(sort): model.get_universe(sort) for sort in model.sorts()}
+    for symbol in model.decls():
+        domain = [str(symbol.domain(i)) for i in range(symbol.arity())]
+        if not domain:
+            values[symbol.name()] = _value(z3, model[symbol])
+        elif all(sort in members for sort in domain):
+            tables[symbol.name()] = {
+                ",".join(str(argument) for argument in arguments): _value(
+                    z3, model.eval(symbol(*arguments), model_completion=True)
+                )
+                for arguments in itertools.product(*(members[sort] for sort in domain))
+            }
+    return {"values": values, "tables": tables}
+
+
+def _value(z3: Any, value: Any) -> int | bool | str:
+    if z3.is_int_value(value):
+        return int(value.as_long())
+    if z3.is_true(value) or z3.is_false(value):
+        return bool(z3.is_true(value))
+    return str(value)
+
+
+def ask_cvc5(question: dict[str, Any]) -> Said:
+    """cvc5's verdict, its core, and its proof in the CPC format where one is asked for."""
     import cvc5  # noqa: PLC0415  (each process loads its own solver only)
 
     solver: Any = cvc5.Solver(cvc5.TermManager())
-    solver.setOption("tlimit-per", str(limit_ms))
-    solver.setOption("finite-model-find", "true" if expected == "sat" else "false")
+    solver.setOption("tlimit-per", str(question["limit_ms"]))
+    solver.setOption("finite-model-find", "true" if question["expected"] == "sat" else "false")
+    if question["certificate"]:
+        solver.setOption("produce-proofs", "true")
+        solver.setOption("proof-format-mode", "cpc")
+        solver.setOption("proof-granularity", "dsl-rewrite")
     parser = cvc5.InputParser(solver)
-    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "obligation")
-    said = ""
-    while not (command := parser.nextCommand()).isNull():
-        said += str(command.invoke(solver, parser.getSymbolManager()))
-    return said.strip().partition(" ")[0], {}
+
+    def run(text: str) -> str:
+        parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "obligation")
+        said = ""
+        while not (command := parser.nextCommand()).isNull():
+            said += str(command.invoke(solver, parser.getSymbolManager()))
+        return said.strip()
+
+    said: Said = {"verdict": run(question["text"]).partition(" ")[0]}
+    if said["verdict"] == "unsat":
+        if ":named" in question["text"]:
+            said["core"] = sorted(run("(get-unsat-core)").strip("()").split())
+        if question["certificate"]:
+            said["certificate"] = run("(get-proof)")
+    return said
 
 
-SOLVERS: Final[dict[str, Callable[[str, str, int], tuple[str, dict[str, int]]]]] = {"z3": ask_z3, "cvc5": ask_cvc5}
+SOLVERS: Final[dict[str, Callable[[dict[str, Any]], Said]]] = {"z3": ask_z3, "cvc5": ask_cvc5}
 
 
 def serve(name: str) -> None:
     """Answer questions from standard input until it ends."""
-    for line in sys.stdin:
-        question = json.loads(line)
+
+    def answer(question: dict[str, Any]) -> Said:
         began = time.perf_counter()
-        values: dict[str, int] = {}
         try:
-            verdict, values = SOLVERS[name](question["text"], question["expected"], question["limit_ms"])
+            said = SOLVERS[name](question)
         except ImportError:
-            verdict = "missing"
-        ms = (time.perf_counter() - began) * 1000
-        sys.stdout.write(json.dumps({"verdict": verdict, "ms": ms, "values": values}) + "\n")
-        sys.stdout.flush()
+            said = {"verdict": "missing"}
+        return {"core": (), **said, "ms": (time.perf_counter() - began) * 1000}
+
+    answer_lines(answer)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,50 @@ def test_promise_4_earlier_is_never_worse(crowd: list[tuple[int, int]], window: 
     assert positions(earlier, tickets, window).index(moved) <= positions(places, tickets, window).index(moved)
 
 
-@pytest.mark.parametrize("window", [0, 1, 2])
-def test_promise_3_every_allowed_order_comes_out_for_some_tickets(window: int) -> None:
-    for size in range(5):
-        for places in itertools.combinations_with_replacement(range(5), size):
-            reached = {tuple(positions(list(places), list(t), window)) for t in itertools.permutations(range(size))}
-            allowed = {p for p in itertools.permutations(range(size)) if oracle.allowed(p, places, window)}
-            assert reached == allowed, places
+SHAPES = {0: 1, 1: 1, 2: 2, 3: 5, 4: 14}
+"""In how many ways n places can be certainly before each other: the Catalan numbers count semiorders."""
+
+
+def small_crowds(size: int) -> list[tuple[list[int], int]]:
+    """Places and a window for every way in which that many places can overlap, sorted; several for most."""
+    windows = ((0, 4), (1, 5), (3, 10))
+    return [
+        ([*places], window)
+        for window, last in windows
+        for places in itertools.combinations_with_replacement(range(last), size)
+    ]
+
+
+@pytest.mark.parametrize("size", range(5))
+def test_small_crowds_are_of_every_shape(size: int) -> None:
+    shapes = {
+        tuple(one + window < other for one, other in itertools.combinations(places, 2))
+        for places, window in small_crowds(size)
+    }
+    assert len(shapes) == SHAPES[size]
+
+
+@pytest.mark.parametrize("size", range(5))
+def test_promise_3_every_allowed_order_comes_out_for_some_tickets(size: int) -> None:
+    for places, window in small_crowds(size):
+        reached = {tuple(positions(places, list(tickets), window)) for tickets in itertools.permutations(range(size))}
+        allowed = {order for order in itertools.permutations(range(size)) if oracle.allowed(order, places, window)}
+        assert reached == allowed, (places, window)
+
+
+@pytest.mark.parametrize("size", range(1, 5))
+def test_promise_4_earlier_is_never_worse_for_any_small_crowd(size: int) -> None:
+    """Every crowd of up to four, all tickets without a tie and, as equal ones go by position, all moves to the left."""
+    moves = 0
+    for places, window in small_crowds(size):
+        for tickets in itertools.permutations(range(size)):
+            ranks = positions(places, list(tickets), window)
+            for moved, place in enumerate(places):
+                for earlier in range(place):
+                    again = positions([*places[:moved], earlier, *places[moved + 1 :]], list(tickets), window)
+                    assert again.index(moved) <= ranks.index(moved), (places, window, tickets, moved, earlier)
+                    moves += 1
+    assert moves > size
 
 
 @given(crowds, st.integers(0, 6), st.randoms(use_true_random=False))

@@ -1,15 +1,20 @@
 """A decision log against the logs it came from: it replays, and no altered one does."""
 
+import itertools
+import random
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from model import replay as law
+from model.arbiter import Fold
 from model.replay import ReplayError
 from model.vocabulary import Cancelled, Closed, CutOff, Decision, Halted, Seen, SoldOut, Won
+from model.wire import decision_line
 from tests.stories import SEED, Performance, Story, entry, stories, terms
 
 
@@ -130,6 +135,67 @@ def test_an_arbiter_killed_anywhere_goes_on_to_the_same_end(
         stop -= 1  # a record and what follows from it are appended in one piece
     resumed = Performance.resumed(story, decisions[:stop], after).run()
     assert what_follows(resumed.decisions) == what_follows(decisions)
+
+
+@given(stories(), st.integers(0, 2**32), st.randoms(use_true_random=False))
+def test_between_two_records_lines_may_come_in_any_interleaving(
+    story: Story, delivery: int, chance: random.Random
+) -> None:
+    """Line by line, regions in turn as chance has it: every record is decided as it stands, byte by byte."""
+    decisions = Performance(story, delivery).run().decisions
+    fold, due = Fold(story.terms, SEED), deque[Decision]()
+    swapped = False
+    for index, decision in enumerate(decisions):
+        if due:
+            assert decision_line(index, due.popleft()) == decision_line(index, decision)
+            continue
+        match decision:
+            case Seen(regions):
+                waiting = [name for name, seen in regions.items() for _ in range(seen.seq - fold.delivered(name).seq)]
+                shuffled = chance.sample(waiting, len(waiting))
+                swapped |= shuffled != waiting
+                for name in shuffled:
+                    fold.deliver(name, story.lines[name][fold.delivered(name).seq])
+                due.extend(fold.see(decision))
+            case CutOff(region):
+                record, follows = fold.cut_off(region)
+                assert record == decision
+                due.extend(follows)
+            case Cancelled(reason):
+                fold.cancel(reason)
+            case Halted(reason):
+                fold.halt(reason)
+            case _:
+                assert fold.close() == decision
+    assert not due
+    event(f"shuffled {swapped}")
+
+
+@given(stories(), st.integers(0, 2**32), st.integers(0, 2**32))
+def test_an_arbiter_killed_again_and_again_decides_what_one_that_lives_does(
+    story: Story, delivery: int, kills: int
+) -> None:
+    """Killed after any records, also after an operator stopped the sale, it goes on from them in its own way."""
+    performance, chance, lives = Performance(story, delivery), random.Random(kills), 1
+    while True:
+        recorded = chance.randint(1, 12)
+        if len(list(itertools.islice(performance.steps(), recorded))) < recorded:
+            break
+        performance = Performance.resumed(story, whole(performance.decisions), delivery + lives)
+        lives += 1
+    won = [decision for decision in performance.decisions if isinstance(decision, Won)]
+    uncut = Performance(Story(story.terms, story.logs, story.cut_offs), delivery).run().decisions
+    assert won == [decision for decision in uncut if isinstance(decision, Won)][: len(won)]
+    assert replay(story, performance.decisions) == len(performance.decisions)
+    event(f"lives {min(lives, 5)}")
+
+
+def whole(decisions: Sequence[Decision]) -> list[Decision]:
+    """Without a record at the end whose consequences are not all there: they are appended in one piece."""
+    kept = [*decisions]
+    while kept and isinstance(kept[-1], Won | SoldOut | Closed):
+        kept.pop()
+    return kept[:-1] if isinstance(kept[-1] if kept else None, Seen | CutOff) else kept
 
 
 def test_what_follows_must_be_recorded() -> None:

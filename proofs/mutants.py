@@ -1,0 +1,389 @@
+"""Teeth: the model with one thing wrong must break a sentence. Run as `python -m proofs.mutants` by whoever asks.
+
+Every single-point mutant (`mutations.py`) of every function that some obligation rests on takes that function's place,
+in its module and wherever a module of ours imported it by name; the obligations that rest on it are built anew and
+asked of z3 again. A mutant is
+
+- *killed* by a sentence of which a case has a counterexample, or whose witness or counterexample past the bound is none
+  any more;
+- *refused* where a solver only gives up, or where the obligation cannot be read at all: it would not be proved, so it
+  could not pass, but nothing showed it to be wrong;
+- a *survivor* otherwise; then `survivors.py` has to say why it is equivalent, or merely stricter.
+
+A search (`search`) asks cheap sentences first, those about plain integers, each lemma for itself; at the second kill
+nobody asks further. The sentences about whole systems rest on nearly every guard, so nearly every mutant breaks many of
+them: they are asked about what no lemma kills. So a sentence kills *alone* what no other of those asked does. A search
+takes minutes and is remembered in `killers.json`: who killed each mutant. That is a hint, and nothing but a hint: a
+sentence that it names must kill again each time, and where none does, or nothing is remembered, the mutant is searched
+for. Only about survivors whose argument is written down, and about what was not decided, nobody is asked again but by a
+search.
+
+Nor is a question asked whose answer is known: a case that still has the assumptions and the claim that its proof used
+is still proved; a situation that has not changed is still possible. Work is limited by z3's count of steps, and by time
+only where a step takes long: the verdicts are the same on every machine.
+Next: `survivors.py`, `prove.py`.
+"""
+
+import ast
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import FrameType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from proofs import rooms
+from proofs.lines import LineProcess, answer_lines
+from proofs.mutations import Mutant, mutants_of
+from proofs.survivors import ARGUMENTS, LEFT_TO_TESTS
+
+if TYPE_CHECKING:
+    from proofs.notes import Term
+    from proofs.obligations import Obligation, Question
+    from proofs.prove import Report
+
+STEPS_LIMIT: Final = 1_000_000
+"""z3's `rlimit` for one question: about a second. What is not decided then is not decided."""
+TIME_LIMIT_MS: Final = 20_000
+"""Some of z3's steps are long ones, where integers are multiplied."""
+BUILD_LIMIT_S: Final = 20
+"""A mutant that loops for ever cannot be read."""
+MOST_CASES: Final = 12
+"""A sentence with more is not cheap."""
+FUNCTION_LIMIT_S: Final = 1200.0
+"""A process that takes longer for the mutants of one function is ended, and nothing is proved."""
+WORKERS: Final = 2
+KILLERS: Final = Path(__file__).with_name("killers.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a mutant.
+
+    Attributes:
+        killers: the sentences that it makes false, at most two, and how.
+        doubters: the sentences that could not be asked or decided, and why, where nothing kills it twice.
+        asked: how many sentences were asked.
+        argued: nobody was asked, since `survivors.py` has the argument why it survives.
+    """
+
+    function: str
+    was: str
+    now: str
+    killers: dict[str, str]
+    doubters: dict[str, str]
+    asked: int
+    argued: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.function, self.now
+
+    @property
+    def state(self) -> str:
+        """`killed`, `refused` or `survived`."""
+        return "killed" if self.killers else "refused" if self.doubters else "survived"
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.was} → {self.now}"
+
+
+@dataclass(frozen=True, slots=True)
+class Teeth:
+    """What became of all of them, and what is wrong with that. `of_a_choice`: not every sentence was there to bite."""
+
+    fates: tuple[Fate, ...]
+    faults: tuple[str, ...]
+    seconds: float
+    of_a_choice: bool
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def count(self, state: str) -> int:
+        return sum(fate.state == state for fate in self.fates)
+
+    def alone(self, obligation: str) -> tuple[Fate, ...]:
+        """The mutants that only this sentence kills."""
+        return tuple(fate for fate in self.fates if fate.killers.keys() | fate.doubters.keys() == {obligation})
+
+
+Progress = Callable[[str, int, int], None]
+"""Called after each function with its name, how many functions are done, and of how many."""
+
+
+def bite(report: "Report", only: str | None = None, progress: Progress | None = None, search: bool = False) -> Teeth:
+    """Try every mutant of whatever the obligations of a report rest on, in processes of their own.
+
+    Args:
+        report: of these obligations, all proved; what the proofs used is taken from it.
+        only: the same choice of obligations that the report was made with. What a choice lets live is no fault.
+        search: look for killers anew, whatever is remembered; takes minutes.
+    """
+    began = time.perf_counter()
+    cores = {
+        result.name: {case.about: case.answers["z3"].core for case in result.cases if "z3" in case.answers}
+        for result in report.results
+    }
+    every_one = {function for result in report.results for function in result.rests_on}
+    wanted = sorted(every_one - LEFT_TO_TESTS.keys(), key=_room_and_line)
+    fates: dict[str, list[Fate]] = {}
+    faults = []
+    processes = [LineProcess([sys.executable, "-m", "proofs.mutants"]) for _ in range(WORKERS)]
+    idle = list(processes)
+
+    def attack(function: str) -> list[Fate] | None:
+        process = idle.pop()
+        reply = process.exchange({"function": function, "cores": cores, "search": search}, FUNCTION_LIMIT_S)
+        idle.append(process)
+        return None if reply is None else [Fate(**fate) for fate in reply["fates"]]
+
+    with ThreadPoolExecutor(max_workers=WORKERS) as queue:
+        try:
+            for function, found in zip(wanted, queue.map(attack, wanted), strict=True):
+                if found is None:
+                    faults.append(f"the mutants of {function} could not be tried: the process that did died")
+                fates[function] = found or []
+                if progress is not None:
+                    progress(function, len(fates), len(wanted))
+        finally:
+            queue.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.interrupt()
+            queue.shutdown(wait=True)
+            for process in processes:
+                process.end()
+    every = tuple(fate for function in wanted for fate in fates[function])
+    faults += [] if only is not None else unargued(every)
+    return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
+
+
+def remembered() -> dict[str, dict[str, list[str]]]:
+    """By function and mutant, who killed it when a search was made; nothing where none was."""
+    try:
+        found: dict[str, dict[str, list[str]]] = json.loads(KILLERS.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def remember(teeth: Teeth) -> None:
+    """Write down what a search has found."""
+    killers: dict[str, dict[str, list[str]]] = {}
+    for fate in teeth.fates:
+        if fate.state != "survived":
+            killers.setdefault(fate.function, {})[fate.now] = list(fate.killers)
+    KILLERS.write_text(json.dumps(killers, indent=1, ensure_ascii=False) + "\n")
+
+
+def unargued(fates: tuple[Fate, ...]) -> list[str]:
+    """Survivors without an argument, and arguments without a survivor."""
+    alive = {fate.key: fate for fate in fates if fate.state == "survived"}
+    faults = [f"a mutant survives, and nobody says why: {alive[key]}" for key in alive if key not in ARGUMENTS]
+    needless = (key for key in ARGUMENTS if key not in alive)
+    return [*faults, *(f"survivors.py argues for what does not survive: {name}: {now}" for name, now in needless)]
+
+
+def _room_and_line(function: str) -> tuple[str, str]:
+    room, _, name = function.partition(".")
+    return room, name
+
+
+@contextmanager
+def in_place(name: str, source: str) -> Iterator[None]:
+    """A function of the model replaced by a mutant, in every module of ours that has it, for as long as this lasts."""
+    from proofs.notes import functions  # noqa: PLC0415  (needs z3)
+
+    original = functions()[name]
+    made: dict[str, FunctionType] = {}
+    exec(compile(ast.parse(source), f"<mutant of {name}>", "exec"), original.__globals__, made)
+    [mutant] = made.values()
+    bound = [
+        (module, each)
+        for module_name, module in sorted(sys.modules.items())
+        if module_name.startswith(("model.", "proofs."))
+        for each, value in vars(module).items()
+        if value is original
+    ]
+    try:
+        for module, each in bound:
+            setattr(module, each, mutant)
+        yield
+    finally:
+        for module, each in bound:
+            setattr(module, each, original)
+
+
+class Attack:
+    """The obligations as they are, with what their proofs used, and what becomes of them under a mutant."""
+
+    def __init__(self, cores: Mapping[str, Mapping[str, list[str]]], killers: Mapping[str, Mapping[str, list[str]]]):
+        self._cores = cores
+        self._killers = killers
+        self._built: dict[str, Obligation] = {}
+        self._proofs: dict[tuple[str, str], frozenset[int]] = {}
+        self._possible: set[frozenset[int]] = set()
+        self._kept: list[Question] = []  # a term that is let go gives its number to another
+
+    def _sound(self, name: str) -> "Obligation":
+        """An obligation as it is; to be asked for before a mutant takes its place."""
+        from proofs.obligations import build  # noqa: PLC0415  (needs z3)
+
+        if name not in self._built:
+            obligation = self._built[name] = build(name)
+            for question in obligation.questions():
+                core = self._cores[name].get(question.about, ())
+                if question.case is None:
+                    self._possible.add(_numbers(question.terms))
+                elif core:
+                    self._proofs[name, question.about] = _numbers(question.named(core))
+                self._kept.append(question)
+        return self._built[name]
+
+    def on(self, function: str) -> list[Fate]:
+        """Every mutant of a function."""
+        from proofs.notes import functions  # noqa: PLC0415  (needs z3)
+
+        kills: Counter[str] = Counter()
+        fates = []
+        for mutant in mutants_of(function, functions()[function]):
+            fate = self._remembered(mutant)
+            if fate is None:
+                readers = [name for name in self._cores if function in self._sound(name).rests_on]
+                readers.sort(key=lambda name: (self._is_slow(name), -kills[name]))
+                with in_place(function, mutant.source):
+                    fate = self._fate(mutant, readers)
+                kills.update(fate.killers.keys())
+            fates.append(fate)
+        return fates
+
+    def _remembered(self, mutant: Mutant) -> Fate | None:
+        """What its killers say today; None where nothing is remembered, or it is not so any more."""
+        if not self._killers:
+            return None
+        if (mutant.function, mutant.now) in ARGUMENTS:
+            return Fate(mutant.function, mutant.was, mutant.now, {}, {}, 0, argued=True)
+        names = self._killers.get(mutant.function, {}).get(mutant.now)
+        if names is None:
+            return None
+        if not names:
+            return Fate(mutant.function, mutant.was, mutant.now, {}, {"": "not decided when last searched for"}, 0)
+        asked = [name for name in names if name in self._cores]
+        for name in asked:
+            self._sound(name)
+        with in_place(mutant.function, mutant.source):
+            fate = self._fate(mutant, asked, enough=1)
+        others = dict.fromkeys(names, "when last searched for")
+        return replace(fate, killers=others | fate.killers) if fate.killers else None
+
+    def _is_slow(self, name: str) -> bool:
+        """Whether it is about more than plain integers, or about so many cases that it costs like that."""
+        argument = self._sound(name).argument
+        return bool(argument.small) or len(argument.cases) > MOST_CASES
+
+    def _fate(self, mutant: Mutant, readers: list[str], enough: int = 2) -> Fate:
+        killers: dict[str, str] = {}
+        doubters: dict[str, str] = {}
+        answers: dict[frozenset[int], str] = {}
+        asked = 0
+        for name in readers:
+            if killers and self._is_slow(name):
+                break
+            asked += 1
+            killed, doubted = self._judge(name, answers)
+            if killed:
+                killers[name] = killed
+            elif doubted:
+                doubters[name] = doubted
+            if len(killers) == enough:
+                break
+        return Fate(mutant.function, mutant.was, mutant.now, killers, doubters, asked)
+
+    def _judge(self, name: str, answers: dict[frozenset[int], str]) -> tuple[str, str]:
+        """How the sentence fails, or why it could not be decided; nothing where it is as true as before."""
+        from proofs.obligations import build  # noqa: PLC0415  (needs z3)
+
+        try:
+            with _limited(BUILD_LIMIT_S):
+                obligation = build(name)
+                questions = obligation.questions()
+        except Exception as error:  # noqa: BLE001  (a mutant may raise whatever it likes)
+            return "", f"cannot be read: {type(error).__name__}"
+        doubted = ""
+        for question in questions:
+            numbers = _numbers(question.terms)
+            if question.case is None:
+                verdict = "sat" if numbers in self._possible else self._ask(question.terms, answers)
+            elif self._proofs.get((name, question.about), {-1}) <= numbers:
+                continue
+            else:
+                verdict = self._refute(obligation, question, answers)
+            if verdict not in (question.expected, "unknown"):
+                return f"{question.about}: {'a counterexample' if question.case else 'not possible'}", ""
+            if verdict == "unknown":
+                doubted = doubted or f"{question.about}: z3 gives up"
+        return "", doubted
+
+    def _refute(self, obligation: "Obligation", question: "Question", answers: dict[frozenset[int], str]) -> str:
+        """The answer to a case; where the world has no size, first looked for in a small one."""
+        from proofs.examples import breaking  # noqa: PLC0415  (needs z3)
+
+        if obligation.argument.small and self._ask(breaking(obligation, question), answers) == "sat":
+            return "sat"
+        return self._ask(question.terms, answers)
+
+    def _ask(self, terms: "tuple[Term, ...]", answers: dict[frozenset[int], str]) -> str:
+        import z3  # noqa: PLC0415  (each process loads its own)
+
+        from proofs.texts import smt2  # noqa: PLC0415
+
+        numbers = _numbers(terms)
+        if numbers not in answers:
+            solver = z3.Solver(ctx=z3.Context())
+            solver.set("rlimit", STEPS_LIMIT)
+            solver.set("timeout", TIME_LIMIT_MS)
+            solver.from_string(smt2(terms))
+            answers[numbers] = str(solver.check())
+        return answers[numbers]
+
+
+def _numbers(terms: "Iterable[Term]") -> frozenset[int]:
+    """The numbers of terms that are still held: the same number is the same term."""
+    return frozenset(term.get_id() for term in terms if not isinstance(term, bool))
+
+
+@contextmanager
+def _limited(seconds: int) -> Iterator[None]:
+    def overdue(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("does not end")
+
+    signal.signal(signal.SIGVTALRM, overdue)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)  # of this process's own time: a busy machine must not matter
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def serve() -> None:
+    """Answer questions from standard input until it ends."""
+    rooms.load()
+    attacks: dict[str, Attack] = {}
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        if not attacks:
+            attacks["sound"] = Attack(question["cores"], {} if question["search"] else remembered())
+        return {"fates": [asdict(fate) for fate in attacks["sound"].on(question["function"])]}
+
+    answer_lines(answer)
+
+
+if __name__ == "__main__":
+    serve()
