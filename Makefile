@@ -2,6 +2,7 @@
 #   make demo     a real sale across three regions with skewed clocks, and its audit
 #   make test     every test        make style    format, lint, types, import rules
 #   make proofs   every obligation by two solvers
+#   make bench    every benchmark beside its rivals, with plots
 #   make lock     pin the dependencies anew (needs uv)
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test style format proofs lock clean
+.PHONY: help setup demo test style format proofs bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +50,9 @@ format: $(READY)
 
 proofs: $(READY)
 	$(BIN)/firstcome prove
+
+bench: $(READY)
+	$(BIN)/firstcome bench --json bench.json --plots bench-plots
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

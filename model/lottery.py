@@ -17,8 +17,9 @@ its members move to the pot: a heap by ticket, to draw from, and a queue by plac
 when complete is what makes the pot's members stay members: whoever is delivered afterwards has a place beyond
 *earliest + W*, so the earliest only rises while they wait, and whoever moves next goes to the end of the queue. Every
 request moves once, so it costs O(log n). Tickets are computed on entering the pot: who never gets near one costs none.
-Heaps hold plain integers, since a heap of tuples takes four times as long: a *slot* is a place and a running number in
-one integer.
+Heaps hold plain integers, since a heap of tuples takes four times as long and far more room: a *slot* is a place and a
+running number in one integer, a *lot* is a ticket and that number. Where only so many can be served at all (the
+stock), a pot keeps no more lots than that: whoever has as many lower ones beside him is not served before they are.
 
 Next: `arbiter.py`, which feeds this from the regions' logs.
 """
@@ -27,7 +28,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush, heappushpop
+from heapq import heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
 from model.guards import in_pot, pot_is_complete
@@ -52,42 +53,66 @@ def ticket(key: bytes, sale: str, buyer: str) -> int:
     return int.from_bytes(hmac.digest(key, f"{sale}\n{buyer}".encode(), hashlib.sha256), "big")
 
 
+def ticket_drawer(key: bytes, sale: str) -> Callable[[str], int]:
+    """The tickets of one sale's buyers, as `ticket` gives them, in less than half the time.
+
+    HMAC (RFC 2104) is two hashes whose first block is the key's, xored with 0x36 and with 0x5c; here those blocks are
+    hashed once for all buyers.
+    """
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + f"{sale}\n".encode())
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def draw(buyer: str) -> int:
+        within, around = inner.copy(), outer.copy()
+        within.update(buyer.encode())
+        around.update(within.digest())
+        return int.from_bytes(around.digest(), "big")
+
+    return draw
+
+
 _NUMBER_BITS: Final = 40
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
+_SPARE_LOTS: Final = 8
+"""Beyond twice as many as may be drawn, so that dropping lots is worth its sorting."""
+
+
+def number_in(slot: int) -> int:
+    """The running number in a slot or a lot: the first request that was offered has 0."""
+    return slot & _NUMBER_MASK
 
 
 class WindowLottery(Generic[Name]):
     """The waiting requests of one sale, and who of them is next.
 
     A request is known by a name that is unique and ordered (a request id, a position); equal tickets are drawn in
-    the order of names. `ticket_of` gives a name's ticket; it is asked once, when the name enters a pot.
+    the order of names. `ticket_of` gives a name's ticket; it is asked once, when the name enters a pot. No more than
+    `most` are drawn, if it is given.
     """
 
     __slots__ = (
         "_gone",
         "_later",
+        "_most",
         "_names",
         "_pot",
         "_pot_by_place",
-        "_slots",
         "_ticket_of",
         "_tie_window_ns",
-        "_twins",
     )
 
-    def __init__(self, tie_window_ns: int, ticket_of: Callable[[Name], int]) -> None:
+    def __init__(self, tie_window_ns: int, ticket_of: Callable[[Name], int], most: int | None = None) -> None:
         self._tie_window_ns = tie_window_ns
         self._ticket_of: Callable[[Name], int] = ticket_of
+        self._most = most
+        """How many may still be drawn; None: any number."""
         self._names: list[Name] = []
         self._later: list[int] = []
         self._pot: list[int] = []
         self._pot_by_place: deque[int] = deque()
-        self._slots: dict[int, int] = {}
-        """The slot that holds a ticket of the pot."""
-        self._twins: dict[int, list[tuple[Name, int]]] = {}
-        """Where several hold one ticket: (name, slot) of the others, the least first."""
         self._gone: set[int] = set()
-        """Slots that wait no longer and still lie in `_later` (withdrawn) or in `_pot_by_place` (served)."""
+        """Numbers that wait no longer and still lie in `_later` (withdrawn) or in `_pot_by_place` (served)."""
 
     def offer(self, place_ns: int, name: Name) -> int:
         """A request waits from now on. Its stamp must not be below a frontier that was drawn at before.
@@ -99,26 +124,35 @@ class WindowLottery(Generic[Name]):
         heappush(self._later, slot)
         return slot
 
-    def offer_all(self, requests: Iterable[tuple[int, Name]]) -> None:
-        """Many requests at once, as (place, name)."""
-        for place_ns, name in requests:
-            self._later.append((place_ns << _NUMBER_BITS) | len(self._names))
-            self._names.append(name)
-        self._later.sort()
+    def offer_all(self, places_ns: Iterable[int], names: Sequence[Name]) -> list[int]:
+        """Many requests at once. Returns: their slots."""
+        first, later = len(self._names), self._later
+        slots = [place_ns << _NUMBER_BITS | number for number, place_ns in enumerate(places_ns, start=first)]
+        self._names.extend(names)
+        if later:
+            for slot in slots:
+                heappush(later, slot)
+        else:
+            later.extend(sorted(slots))
+        return slots
+
+    def name(self, slot: int) -> Name:
+        """Who waits, or waited, in a slot."""
+        return self._names[slot & _NUMBER_MASK]
 
     def withdraw(self, slot: int) -> None:
         """A request that has not been in a pot yet waits no longer: a lesser one of that buyer takes its turn."""
-        self._gone.add(slot)
+        self._gone.add(slot & _NUMBER_MASK)
 
     def earliest_place_ns(self) -> int | None:
         """The least place among those who wait, or None where nobody does."""
         gone, queue, later = self._gone, self._pot_by_place, self._later
-        while queue and queue[0] in gone:
-            gone.discard(queue.popleft())
+        while gone and queue and queue[0] & _NUMBER_MASK in gone:
+            gone.discard(queue.popleft() & _NUMBER_MASK)
         if queue:
             return queue[0] >> _NUMBER_BITS
-        while later and later[0] in gone:
-            gone.discard(heappop(later))
+        while gone and later and later[0] & _NUMBER_MASK in gone:
+            gone.discard(heappop(later) & _NUMBER_MASK)
         return later[0] >> _NUMBER_BITS if later else None
 
     def draw(self, frontier_ns: int, last_stamp_ns: int) -> Name | None:
@@ -136,33 +170,41 @@ class WindowLottery(Generic[Name]):
         later, gone = self._later, self._gone
         while later and in_pot(later[0] >> _NUMBER_BITS, earliest_ns, self._tie_window_ns):
             slot = heappop(later)
-            if slot in gone:
-                gone.discard(slot)
+            number = slot & _NUMBER_MASK
+            if number in gone:
+                gone.discard(number)
             else:
-                self._admit(slot)
-        served = self._take(heappop(self._pot))
+                self._pot_by_place.append(slot)
+                heappush(self._pot, (self._ticket_of(self._names[number]) << _NUMBER_BITS) | number)
+                if self._most is not None and len(self._pot) > 2 * self._most + _SPARE_LOTS:
+                    self._drop_hopeless(self._most)
+        served = self._take()
+        if self._most is not None:
+            self._most -= 1
         gone.add(served)
-        return self._names[served & _NUMBER_MASK]
+        return self._names[served]
 
-    def _admit(self, slot: int) -> None:
-        name = self._names[slot & _NUMBER_MASK]
-        drawn = self._ticket_of(name)
-        self._pot_by_place.append(slot)
-        heappush(self._pot, drawn)
-        if self._slots.setdefault(drawn, slot) != slot:
-            heappush(self._twins.setdefault(drawn, []), (name, slot))
+    def _drop_hopeless(self, most: int) -> None:
+        """Keep the least lots of the pot, as many as may be drawn, and whoever has the last one's ticket too."""
+        pot = self._pot
+        pot.sort()
+        keep = max(most, 1)
+        while keep < len(pot) and pot[keep] >> _NUMBER_BITS == pot[keep - 1] >> _NUMBER_BITS:
+            keep += 1
+        del pot[keep:]
 
-    def _take(self, drawn: int) -> int:
-        """The slot that goes first among those that hold a ticket, taken out of the pot."""
-        slot = self._slots.pop(drawn)
-        twins = self._twins.pop(drawn, None)
-        if twins:
-            _, first = heappushpop(twins, (self._names[slot & _NUMBER_MASK], slot))
-            _, self._slots[drawn] = heappop(twins)
-            if twins:
-                self._twins[drawn] = twins
-            return first
-        return slot
+    def _take(self) -> int:
+        """The number of the least (ticket, name), taken out of the pot."""
+        pot = self._pot
+        lot = heappop(pot)
+        twins = [lot]
+        while pot and pot[0] >> _NUMBER_BITS == lot >> _NUMBER_BITS:
+            twins.append(heappop(pot))
+        first = min(twins, key=lambda twin: self._names[twin & _NUMBER_MASK])
+        for twin in twins:
+            if twin != first:
+                heappush(pot, twin)
+        return first & _NUMBER_MASK
 
 
 def order(requests: Sequence[Request], tie_window_ns: int) -> list[Request]:
@@ -180,7 +222,7 @@ def order(requests: Sequence[Request], tie_window_ns: int) -> list[Request]:
     if tie_window_ns < 0:
         raise ValueError(f"a tie window is at least 0 ns, not {tie_window_ns}")
     lottery = WindowLottery[int](tie_window_ns, lambda position: requests[position].ticket)
-    lottery.offer_all((request.stamp_ns, position) for position, request in enumerate(requests))
+    lottery.offer_all((request.stamp_ns for request in requests), range(len(requests)))
     last_stamp_ns = max((request.stamp_ns for request in requests), default=0)
     served = []
     while (position := lottery.draw(last_stamp_ns + 1, last_stamp_ns)) is not None:

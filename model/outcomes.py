@@ -9,6 +9,7 @@ arbiter has counted it nobody knows. An entry that a `Seen` has counted can neve
 off where the arbiter had read to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from model.guards import entry_counts
@@ -27,6 +28,7 @@ from model.vocabulary import (
     SoldOut,
     Won,
 )
+from model.wire import lost_line_halves, outcome_line
 
 
 @dataclass(slots=True)
@@ -113,3 +115,27 @@ class Standing:
             return Outcome(request, "lost", reason="duplicate", of=winner)
         reason = self.lost_reason()
         return None if reason is None else Outcome(request, "lost", reason=reason)
+
+    def outcome_lines(
+        self, region: RegionName, first_seq: int, requests: Sequence[RequestId], buyers: Sequence[BuyerId]
+    ) -> list[bytes] | None:
+        """The outcomes of consecutive entries as the lines of `outcomes.jsonl`, as `outcome` gives them one by one.
+
+        Returns: None where some are not known.
+        """
+        last_seq, cut_off_seq = first_seq + len(requests) - 1, self.cut_offs.get(region)
+        all_count = cut_off_seq is None or entry_counts(last_seq, cut_off_seq)
+        if all_count and not self.over and last_seq > self.counted.get(region, 0):
+            return None
+        reason = self.lost_reason() if all_count else None
+        before, after = ("", "") if reason is None else lost_line_halves(reason)
+        winner_of, lines = self.winner_of, []
+        for seq, (request, buyer) in enumerate(zip(requests, buyers, strict=True), start=first_seq):
+            if reason is not None and buyer not in winner_of:
+                lines.append(f"{before}{request}{after}")
+                continue
+            outcome = self.outcome(region, seq, request, buyer)
+            if outcome is None:
+                return None
+            lines.append(outcome_line(outcome).decode())
+        return "\n".join(lines).encode().split(b"\n") if lines else []

@@ -7,14 +7,16 @@ before it, and is compared. Nothing recorded is believed.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from model.arbiter import Fold
+from model.columns import LINES_AT_ONCE
 from model.terms import Terms
 from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen
-from model.wire import decision_line
 
 Lines = Callable[[RegionName, int, int], Iterable[bytes]]
-"""The lines of a region's log, from a number to a number, both included."""
+"""The lines of a region's log, from a number to a number, both included; asked for each line once, in order, and only
+for those that were not delivered to the fold before."""
 
 
 class ReplayError(Contradiction):
@@ -64,7 +66,7 @@ class Replay:
     def _apply(self, decision: Decision) -> None:
         if self._due:
             due = self._due.popleft()
-            if decision_line(self.index, due) != decision_line(self.index, decision):
+            if due != decision:
                 raise Contradiction("", f"the model decides {due}, and the log says {decision}")
             return
         match decision:
@@ -91,8 +93,9 @@ class Replay:
             if name in seen.regions:
                 first, last = self.fold.delivered(name).seq + 1, seen.regions[name].seq
                 if first <= last:
-                    for line in self._lines(name, first, last):
-                        self.fold.deliver(name, line)
+                    lines = iter(self._lines(name, first, last))
+                    while piece := list(islice(lines, LINES_AT_ONCE)):
+                        self.fold.deliver_all(name, piece)
 
 
 def replay(terms: Terms, draw_key: bytes, lines: Lines, decisions: Iterable[Decision]) -> Iterator[tuple[int, Fold]]:

@@ -23,7 +23,10 @@ RegionName: TypeAlias = str
 Head: TypeAlias = str
 """A hash-chain head: 64 hex digits. See `wire.extend`."""
 
-ID_FORM: Final = r"[A-Za-z0-9._~-]{1,128}"
+LONGEST_ID: Final = 128
+"""Characters."""
+
+ID_FORM: Final = rf"[A-Za-z0-9._~-]{{1,{LONGEST_ID}}}"
 """What a buyer, a region or a purchase may be called: safe in a URL, a file name, a log line and a store's key."""
 
 NANOSECONDS_IN_SECOND: Final = 1_000_000_000

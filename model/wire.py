@@ -13,7 +13,7 @@ A log line is written in two halves around its number, because the number is giv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from model.vocabulary import (
@@ -26,11 +26,13 @@ from model.vocabulary import (
     Entry,
     Halted,
     Head,
+    LostReason,
     Outcome,
     RegionSeen,
     Seen,
     SoldOut,
     Won,
+    is_id,
 )
 
 FIRST_HEAD: Final[Head] = "00" * 32
@@ -52,6 +54,17 @@ def extend(head: Head, line: bytes) -> Head:
     return hashlib.sha256(bytes.fromhex(head) + line).hexdigest()
 
 
+def extend_all(head: Head, lines: Iterable[bytes]) -> Head:
+    """The hash-chain head after several more lines."""
+    sha256, digest = hashlib.sha256, bytes.fromhex(head)
+    for line in lines:
+        digest = sha256(digest + line).digest()
+    return digest.hex()
+
+
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(record: Mapping[str, Any]) -> bytes:
     """A record's canonical line, without a line end.
 
@@ -60,7 +73,7 @@ def canonical(record: Mapping[str, Any]) -> bytes:
     """
     _check(record)
     try:
-        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return _encode(record).encode()
     except UnicodeEncodeError as error:
         raise ValueError("text holds a lone surrogate, which no UTF-8 line can") from error
 
@@ -138,6 +151,11 @@ def parse_log_line(line: bytes) -> Entry:
 
 def decision_line(index: int, decision: Decision) -> bytes:
     """A decision as line `index` of the decision log."""
+    if isinstance(decision, Won) and is_id(decision.request) and is_id(decision.region):
+        return (
+            f'{{"index":{index},"rank":{decision.rank},"region":"{decision.region}","request":"{decision.request}",'
+            f'"type":"won","unit":{decision.unit}}}'
+        ).encode()
     return canonical({"index": index, **_decision_fields(decision)})
 
 
@@ -229,6 +247,9 @@ def parse_decision_line(index: int, line: bytes) -> Decision:
 
 def outcome_line(outcome: Outcome) -> bytes:
     """An outcome as its line of `outcomes.jsonl`; what does not apply is left out."""
+    if outcome.state == "lost" and outcome.reason is not None and outcome.of is None and is_id(outcome.request):
+        before, after = lost_line_halves(outcome.reason)
+        return f"{before}{outcome.request}{after}".encode()
     fields = {
         "request": outcome.request,
         "state": outcome.state,
@@ -238,3 +259,8 @@ def outcome_line(outcome: Outcome) -> bytes:
         "of": outcome.of,
     }
     return canonical({name: value for name, value in fields.items() if value is not None})
+
+
+def lost_line_halves(reason: LostReason) -> tuple[str, str]:
+    """The line of an outcome that is lost for this reason, up to its request's id, and from after it."""
+    return f'{{"reason":"{reason}","request":"', '","state":"lost"}'

@@ -22,7 +22,7 @@ from model.vocabulary import RegionName, SaleId
 from service.store import keys
 from service.store.opening import Store
 from service.store.scripts import script
-from service.store.streams import read_all, read_chunks
+from service.store.streams import KeptLines, entries, read_all
 
 _log = structlog.get_logger()
 
@@ -99,9 +99,9 @@ class Ledger:
             b"copied",
         )
 
-    async def copied(self, sale: SaleId, region: RegionName) -> list[bytes]:
-        """The lines of a region's log that were kept, from the first on."""
-        return await read_chunks(self.store, keys.copied_log(sale, region))
+    def kept(self, sale: SaleId, region: RegionName) -> KeptLines:
+        """The lines of a region's log that were kept."""
+        return KeptLines(self.store, keys.copied_log(sale, region))
 
     async def _until_done(self, act: AsyncScript, names: list[str], words: list[Any], done: bytes) -> None:
         """Call a script that may be repeated until the store answers."""
@@ -146,3 +146,8 @@ class Ledger:
     async def decisions(self, sale: SaleId) -> list[DecidedLine]:
         """The whole decision log of a sale, in order."""
         return [(entry.line, entry.winner) for entry in await read_all(self.store, keys.ledger(sale))]
+
+    async def last_decision(self, sale: SaleId) -> tuple[int, bytes] | None:
+        """The index and the line of a sale's last record; None where it has none."""
+        newest = entries(await self.store.xrevrange(keys.ledger(sale), count=1))
+        return (newest[0].number - 1, newest[0].line) if newest else None

@@ -1,59 +1,68 @@
-"""One region, as the arbiter reaches it: what is new goes there, marks and then logs come back, in one round trip.
+"""One region, as the arbiter reaches it: what is new goes there, marks and then logs come back, round after round.
 
-The order inside a round is the promise: stops before marks, marks before logs. A mark says that no stamp below it will
-follow, so a log that is read after it holds everything below it. A log that was not read to its end in this round
-counts for nothing until it was.
+A round is a batch of commands in one order, and the order is the promise: stops before marks, marks before logs. A
+mark says that no stamp below it will follow, so a log that is read after it holds everything below it. A log that was
+not read to its end in this round counts for nothing until it was.
+
+Rounds do not wait for each other (`pipe.py`): one task sends the next when it is due (`pace.py`), another takes
+replies in the order of sending, so a mark travels for one way, however far the region. A round therefore reads on
+from what was known when it was sent; what an earlier one has brought meanwhile is passed over. A log that has more
+than a round brings is read by one round at a time, each sale for a fair share.
 
 A region that cannot be reached costs the others nothing: its link tries again with growing pauses, and what it missed
-is pushed by number when it is back. Every round reads the last known entry of a log again, so one that lost entries
-and grew others in their place is seen at once; after a restart of its server it is checked number by number and head
-by head. A contradiction halts that sale; the others go on.
+is pushed by number when it is back. Every round reads the last known entry of a log again (`reading.py`), so one that
+lost entries and grew others in their place is seen at once; after a restart of its server it is checked number by
+number and head by head. A contradiction halts that sale; the others go on.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
-from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
-from model.clock import Interval
 from model.vocabulary import Contradiction, RegionName, SaleId
-from model.wire import FIRST_HEAD, extend
-from service.arbiter.ledger import DecidedLine, Ledger
+from service.arbiter.arbiter import Arbiter
+from service.arbiter.ledger import Ledger
+from service.arbiter.pace import IDLE_NS, pace_ns
+from service.arbiter.pipe import Pipe
+from service.arbiter.reading import LogReading, check_log, is_no_log, mark_ns
 from service.arbiter.run import SaleRun
+from service.arbiter.telling import Push, Telling
 from service.store import keys
 from service.store.opening import Store
-from service.store.scripts import source
-from service.store.streams import StreamEntry, entries, read_all
+from service.store.streams import LINES_AT_ONCE
+from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
 
-_PUSH: Final = source("push")
-LINES_AT_ONCE: Final = 5_000
-PUSHED_AT_ONCE: Final = 1_000
+LINES_A_ROUND: Final = 4_096
+"""Shared by the sales that a round reads; a round of so many takes some 20 ms to be worked through."""
+FEWEST_LINES_OF_A_SALE: Final = 128
+MOST_UNDER_WAY: Final = 64
+"""Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
+WATCH_MS: Final = 250
+"""How long the store is asked to wait for an entry in a quiet log; then logs that became quiet meanwhile join."""
+_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
-class Arbiter(Protocol):
-    """What a link needs of the process that holds it."""
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What was asked, in the order of the replies."""
+
+    told: int
+    """Replies to what was told; the pushes come first."""
+    pushes: list[Push]
+    stops: list[SaleId]
+    readings: list[LogReading]
 
     @property
-    def runs(self) -> Mapping[SaleId, SaleRun]: ...
-
-    @property
-    def terms_lines(self) -> list[bytes]: ...
-
-    def raw_ns(self) -> int: ...
-
-    def now(self) -> Interval | None: ...
-
-    def pulse(self, region: RegionName) -> bytes | None: ...
-
-    async def progress(self, run: SaleRun) -> None: ...
-
-    async def pause(self, region: RegionName) -> None: ...
+    def replies(self) -> int:
+        return self.told + (1 + 2 * len(self.readings) if self.readings else 0)
 
 
 class RegionLink:
@@ -61,44 +70,51 @@ class RegionLink:
 
     def __init__(self, region: RegionName, store: Store, ledger: Ledger, arbiter: Arbiter) -> None:
         self.region = region
-        self.sales_pushed = 0
-        self.reachable = False
+        self.news = asyncio.Event()
+        """Set when there is something to tell or to read at once."""
+        self.telling = Telling(region, ledger, arbiter)
         self._store = store
         self._ledger = ledger
         self._arbiter = arbiter
-        self._pushed: dict[SaleId, int] = {}
-        self._stopped: set[SaleId] = set()
+        self._reachable = False
         self._server_run = ""
+        self._read_raw_ns: dict[SaleId, int] = {}
+        """When each sale's log was asked for last."""
+        self._brought_raw_ns: dict[SaleId, int] = {}
+        """When each sale's log has brought entries last."""
+        self._known: dict[SaleId, tuple[int, bytes]] = {}
+        """The last entry of each log, its number and line, as far as replies have come."""
+        self._being_read: dict[SaleId, int] = {}
+        """How many rounds that read a sale's log are under way."""
+        self._has_more: set[SaleId] = set()
+        """Sales whose log had more than the last round brought; one round at a time reads on there."""
 
     async def run(self) -> None:
         """Rounds without end."""
         pause_seconds = 0.05
         while True:
             try:
-                if not self.reachable:
-                    await self._meet()
-                    self.reachable = True
-                    _log.info("region reached", region=self.region)
-                await self._round()
+                await self._meet()
                 pause_seconds = 0.05
+                await self._rounds()
             except (RedisError, OSError) as error:
-                if self.reachable:
+                if self._reachable:
                     _log.warning("region lost; trying again", region=self.region, error=str(error))
-                self.reachable = False
+                self._reachable = False
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-                continue
-            await self._arbiter.pause(self.region)
 
     async def _meet(self) -> None:
         """After a lost connection: learn what the region has, and check what it had if its server is another."""
         server_run = (await self._store.info("server"))["run_id"]
-        self.sales_pushed = int(await self._store.xlen(keys.SALES))
-        self._pushed.clear()
-        self._stopped.clear()
+        await self.telling.start_over(self._store)
+        self._read_raw_ns.clear()
+        self._known.clear()
+        self._being_read.clear()
+        self._has_more.clear()
         if self._server_run not in ("", server_run):
             for run in self._open_runs():
-                await self._check_log(run)
+                await check_log(self._store, self.region, run)
         self._server_run = server_run
         for run in self._open_runs():
             if run.stop_reason is None and await self._store.get(keys.stop(run.sale)) == b"halted":
@@ -106,167 +122,179 @@ class RegionLink:
                     Contradiction("", f"region {self.region} was stopped by an arbiter that found a contradiction")
                 )
 
-    async def _check_log(self, run: SaleRun) -> None:
-        known = run.fold.delivered(self.region)
-        head = FIRST_HEAD
-        logged = await read_all(self._store, keys.log(run.sale), known.seq)
-        for entry in logged:
-            head = extend(head, entry.line)
-        if (len(logged), head) != (known.seq, known.head):
-            rule = f"its log is still the one that was read ({known.seq} entries)"
-            run.halt(Contradiction(self.region, rule))
-
     def _open_runs(self) -> list[SaleRun]:
         return [run for run in self._arbiter.runs.values() if run.counts(self.region)]
 
-    async def _round(self) -> None:
-        reading = self._open_runs()
-        positions = {run.sale: run.fold.delivered(self.region).seq for run in reading}
-        async with self._store.pipeline(transaction=False) as batch:
-            pushes, stops = self._tell(batch)
-            if reading:
-                batch.mget([keys.mark(run.sale) for run in reading])
-            for run in reading:
-                batch.xlen(keys.log(run.sale))
-                batch.xrange(keys.log(run.sale), min=f"{max(positions[run.sale], 1)}-0", count=LINES_AT_ONCE)
-            if not len(batch):
-                return
-            answers = await batch.execute(raise_on_error=False)
-        told = answers[: -(2 * len(reading) + 1)] if reading else answers
-        for answer in told:
-            if isinstance(answer, RedisError):
+    def forget(self, sale: SaleId) -> None:
+        """A sale is finished, and everybody has been told."""
+        self.telling.forget(sale)
+        for known in (self._read_raw_ns, self._brought_raw_ns, self._known, self._being_read):
+            known.pop(sale, None)
+        self._has_more.discard(sale)
+
+    async def _rounds(self) -> None:
+        """Send and take until the connection is lost."""
+        pipe = await Pipe.open(self._store)
+        under_way: deque[_Round] = deque()
+        sent, taken = asyncio.Event(), asyncio.Event()
+        self._reachable = True
+        _log.info("region reached", region=self.region)
+        sending = asyncio.create_task(self._send_rounds(pipe, under_way, sent, taken), name=f"to {self.region}")
+        taking = asyncio.create_task(self._take_rounds(pipe, under_way, sent, taken), name=f"from {self.region}")
+        watching = asyncio.create_task(self._watch_quiet(), name=f"watch {self.region}")
+        try:
+            await asyncio.wait([sending, taking, watching], return_when=asyncio.FIRST_COMPLETED)
+            sending.cancel()
+            await pipe.hang_up()
+            sent.set()
+            # What was taken is worked through: lines that are kept and not delivered would be kept twice.
+            await asyncio.wait([taking])
+        finally:
+            await end_tasks([sending, taking, watching])
+            await pipe.close()
+        for task in (sending, watching, taking):
+            if not task.cancelled():
+                task.result()
+
+    async def _watch_quiet(self) -> None:
+        """Have logs that are read seldom read at once when an entry comes."""
+        while True:
+            now, now_raw_ns = self._arbiter.now(), self._arbiter.raw_ns()
+            quiet = {
+                keys.log(run.sale).encode(): run
+                for run in self._open_runs()
+                if pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0)) == IDLE_NS
+            }
+            found: Any = None
+            if quiet:
+                positions: Any = {key: f"{self._known_entry(run)[0]}-0" for key, run in quiet.items()}
+                # Whatever is wrong with a log, the next round says it.
+                with contextlib.suppress(ResponseError):
+                    found = await self._store.xread(positions, count=1, block=WATCH_MS)
+            for key, _ in found or ():
+                self._read_raw_ns.pop(quiet[key].sale, None)
+            if found:
+                self.news.set()
+            await asyncio.sleep(_PAUSE_SECONDS if quiet else WATCH_MS / 1_000)
+
+    async def _send_rounds(
+        self, pipe: Pipe, under_way: deque[_Round], sent: asyncio.Event, taken: asyncio.Event
+    ) -> None:
+        while True:
+            self.news.clear()
+            commands, asked, due_in_ns = self._next_round(self._arbiter.raw_ns())
+            if commands:
+                await pipe.send(commands)
+                under_way.append(asked)
+                sent.set()
+            while len(under_way) >= MOST_UNDER_WAY:
+                taken.clear()
+                await taken.wait()
+            waker = asyncio.get_running_loop().call_later(due_in_ns / 1e9, self.news.set)
+            await self.news.wait()
+            waker.cancel()
+
+    def _next_round(self, now_raw_ns: int) -> tuple[list[Any], _Round, int]:
+        """The commands of the next round, what they are, and how long until another is due."""
+        commands, pushes, stops = self.telling.commands()
+        told = len(commands)
+        due, due_in_ns = self._due(now_raw_ns)
+        at_most = max(FEWEST_LINES_OF_A_SALE, min(LINES_AT_ONCE, LINES_A_ROUND // max(len(due), 1)))
+        readings = [LogReading(run, self._known_entry(run), at_most) for run in due]
+        if readings:
+            commands.append(("MGET", *(keys.mark(run.sale) for run in due)))
+        for reading in readings:
+            sale = reading.run.sale
+            self._read_raw_ns[sale] = now_raw_ns
+            self._being_read[sale] = self._being_read.get(sale, 0) + 1
+            commands += reading.commands()
+        return commands, _Round(told, pushes, stops, readings), due_in_ns
+
+    def _due(self, now_raw_ns: int) -> tuple[list[SaleRun], int]:
+        """The sales whose logs are to be read now, and how long until something else is due."""
+        now = self._arbiter.now()
+        due, next_ns = [], self._arbiter.pulse_due_in_ns(self.region)
+        for run in self._arbiter.runs.values():
+            if not run.counts(self.region):
+                continue
+            if run.sale in self._has_more:
+                if not self._being_read.get(run.sale):
+                    due.append(run)
+                continue
+            pace = pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0))
+            due_in_ns = self._read_raw_ns.get(run.sale, 0) + pace - now_raw_ns
+            if due_in_ns <= 0:
+                due.append(run)
+                due_in_ns = pace
+            next_ns = min(next_ns, due_in_ns)
+        return due, next_ns
+
+    def _known_entry(self, run: SaleRun) -> tuple[int, bytes]:
+        known = self._known.get(run.sale)
+        if known is None:
+            known = run.fold.delivered(self.region).seq, run.last_lines.get(self.region, b"")
+        return known
+
+    async def _take_rounds(
+        self, pipe: Pipe, under_way: deque[_Round], sent: asyncio.Event, taken: asyncio.Event
+    ) -> None:
+        while True:
+            while not under_way and pipe.is_open:
+                sent.clear()
+                await sent.wait()
+            answers = await pipe.replies(under_way[0].replies if under_way else 1)
+            asked = under_way.popleft()
+            taken.set()
+            for answer in answers[: asked.told]:
+                if isinstance(answer, RedisError):
+                    raise answer
+            await self.telling.heard(asked.pushes, answers)
+            self.telling.stopped.update(asked.stops)
+            if asked.readings:
+                await self._read(asked.readings, answers[asked.told], answers[asked.told + 1 :])
+
+    async def _read(self, readings: list[LogReading], marks: Any, logs: list[Any]) -> None:
+        for answer in (marks, *logs):
+            if isinstance(answer, RedisError) and not is_no_log(answer):
                 raise answer
-        await self._heard(pushes, told)
-        self._stopped.update(stops)
-        if reading:
-            marks, *logs = answers[len(told) :]
-            if isinstance(marks, RedisError):
-                raise marks
-            done = await asyncio.gather(
-                *(
-                    self._read(run, positions[run.sale], mark, length, found)
-                    for run, mark, length, found in zip(reading, marks, logs[::2], logs[1::2], strict=True)
-                ),
-                return_exceptions=True,
-            )
-            for error in done:
-                if error is not None:
-                    raise error
+        brought = []
+        for reading, mark, length, found in zip(readings, marks, logs[::2], logs[1::2], strict=True):
+            sale = reading.run.sale
+            self._being_read[sale] = self._being_read.get(sale, 1) - 1
+            try:
+                lines, at_end = reading.lines(self.region, self._known_entry(reading.run), length, found)
+                if lines:
+                    self._brought_raw_ns[sale] = self._arbiter.raw_ns()
+                    self._known[sale] = self._known_entry(reading.run)[0] + len(lines), lines[-1]
+                if at_end:
+                    self._has_more.discard(sale)
+                else:
+                    self._has_more.add(sale)
+                    self.news.set()
+                brought.append(self._deliver(reading.run, lines, mark, at_end))
+            except Contradiction as finding:
+                reading.run.halt(finding)
+                brought.append(self._arbiter.progress(reading.run))
+        for error in await asyncio.gather(*brought, return_exceptions=True):
+            if error is not None:
+                raise error
 
-    def _tell(self, batch: Pipeline) -> tuple[list[SaleId | None], list[SaleId]]:
-        """Everything that the region has not got yet.
-
-        Returns: whose push each of the first commands is, and which sales are stopped here.
-        """
-        pushes: list[SaleId | None] = []
-        new_sales = self._arbiter.terms_lines[self.sales_pushed :]
-        if new_sales:
-            self._queue_push(batch, keys.SALES, self.sales_pushed, [(line, b"") for line in new_sales])
-            pushes.append(None)
-        for sale, run in self._arbiter.runs.items():
-            if self.region not in run.terms.regions:
-                continue
-            known = self._pushed.get(sale)
-            if known is None or known < len(run.recorded):
-                since = known or 0
-                self._queue_push(batch, keys.decisions(sale), since, run.recorded[since : since + PUSHED_AT_ONCE])
-                pushes.append(sale)
-        stops = []
-        for sale, run in self._arbiter.runs.items():
-            reason = self._stop_reason(run)
-            if reason is not None and sale not in self._stopped:
-                batch.set(keys.stop(sale), reason, nx=True)
-                stops.append(sale)
-        pulse = self._arbiter.pulse(self.region)
-        if pulse is not None:
-            batch.xadd(keys.PULSE, {keys.LINE: pulse}, maxlen=keys.PULSES_KEPT, approximate=False)
-        return pushes, stops
-
-    def _stop_reason(self, run: SaleRun) -> str | None:
-        if self.region not in run.terms.regions:
-            return None
-        return "cut_off" if self.region in run.cut_off else run.stop_reason
-
-    def _queue_push(self, batch: Pipeline, key: str, since: int, lines: Iterable[DecidedLine]) -> None:
-        words = [word for line in lines for word in line]
-        batch.eval(_PUSH, 1, key, str(since + 1), *words)
-
-    async def _heard(self, pushes: list[SaleId | None], answers: list[Any]) -> None:
-        """Note how far the region has got. One that was told more, or otherwise, contradicts us, unless it was told so
-        by an arbiter that has taken over.
-        """
-        for sale, answer in zip(pushes, answers, strict=False):
-            length = int(answer)
-            if sale is None:
-                if length < 0:
-                    _log.error("the region knows another sale under that number", region=self.region, number=-length)
-                self.sales_pushed = abs(length)
-                continue
-            run = self._arbiter.runs[sale]
-            if length < 0 or length > len(run.recorded):
-                await self._ledger.still_ours()
-                rule = f"its copy of the decision log is the arbiter's (record {abs(length) - 1} is another)"
-                _log.error("the region was told other decisions", sale=sale, region=self.region, rule=rule)
-                run.halt(Contradiction(self.region, rule))
-            self._pushed[sale] = max(abs(length), len(run.recorded)) if length < 0 else length
-
-    def is_behind(self) -> bool:
-        """Whether the region has not got every decision yet."""
-        return any(
-            self._pushed.get(sale, 0) < len(run.recorded)
-            for sale, run in self._arbiter.runs.items()
-            if self.region in run.terms.regions
-        )
-
-    async def _read(self, run: SaleRun, position: int, mark: bytes | None, length: Any, found: Any) -> None:
+    async def _deliver(self, run: SaleRun, lines: list[bytes], mark: bytes | None, at_end: bool) -> None:
         if not run.counts(self.region):
             return
         try:
-            new = self._new_entries(run, position, length, found)
-            mark_ns = self._mark_ns(mark)
+            known_ns = run.marks_ns.get(self.region, 0)
+            new_mark_ns = mark_ns(self.region, mark) if at_end else known_ns
             now_raw_ns = self._arbiter.raw_ns()
-            at_end = len(found) < LINES_AT_ONCE
-            lines = [entry.line for entry in new]
-            if lines and run.counts(self.region):
-                await self._ledger.copy(run.sale, self.region, position + 1, lines)
+            if lines:
+                first = run.fold.delivered(self.region).seq + 1
+                await self._ledger.copy(run.sale, self.region, first, lines)
             if not run.counts(self.region):
                 return
-            known_ns = run.marks_ns.get(self.region, 0)
-            run.deliver(self.region, lines, mark_ns if at_end else known_ns, now_raw_ns)
-            if at_end and run.sale in self._stopped:
+            run.deliver(self.region, lines, new_mark_ns, now_raw_ns)
+            if at_end and run.sale in self.telling.stopped:
                 run.log_ended(self.region)
             await self._arbiter.progress(run)
         except Contradiction as finding:
             run.halt(finding)
             await self._arbiter.progress(run)
-
-    def _new_entries(self, run: SaleRun, position: int, length: Any, found: Any) -> list[StreamEntry]:
-        """What is behind the last known entry, which must still be there and the same.
-
-        Raises:
-            Contradiction: it is not, or what is there is no log.
-            redis.exceptions.RedisError: the store could not answer this now.
-        """
-        for answer in (length, found):
-            if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
-                raise Contradiction(self.region, "its log is a log")
-            if isinstance(answer, RedisError):
-                raise answer
-        if length < position:
-            raise Contradiction(self.region, f"entries that were read are still there ({position}, now {length})")
-        try:
-            logged = entries(found)
-        except (KeyError, ValueError) as error:
-            raise Contradiction(self.region, f"its log holds entries and nothing else ({error!r})") from error
-        if position == 0:
-            return logged
-        if not logged or (logged[0].number, logged[0].line) != (position, run.last_lines[self.region]):
-            raise Contradiction(self.region, f"the entry that was read last is still the same ({position})")
-        return logged[1:]
-
-    def _mark_ns(self, mark: bytes | None) -> int:
-        if mark is None:
-            return 0
-        if not mark.isdigit() or len(mark) > 19:
-            raise Contradiction(self.region, f"its mark is nanoseconds ({mark!r})")
-        return int(mark)

@@ -1,7 +1,11 @@
-"""The arbiter as a process: takes the fence, loads its sales, keeps a link to every region, answers proposals.
+"""The arbiter as a process: takes the fence, loads its sales, keeps a link to every region.
 
 One event loop, one process, many sales. Killed at any moment and started again, it takes a higher token, replays what
 is recorded over the regions' logs, and goes on with the same decisions: whatever was not recorded was heard by nobody.
+
+A sale that is over is run until every region has been told; then nothing of it is kept but how many records it has.
+
+Next: `link.py` (a region's rounds), `run.py` (a sale's decisions), `publishing.py` (where sales come from).
 """
 
 import asyncio
@@ -17,31 +21,28 @@ from redis.exceptions import RedisError
 from clockd.host import HostClock
 from clockd.reader import Reader
 from model.clock import Interval
-from model.terms import read_terms
-from model.vocabulary import Contradiction, RegionName, SaleId
-from model.wire import parse_canonical
+from model.terms import Terms, read_terms
+from model.vocabulary import Closed, Contradiction, Halted, RegionName, SaleId
+from model.wire import parse_canonical, parse_decision_line
 from service import pulse
+from service.arbiter.arbiter import Finished
 from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
-from service.arbiter.proposals import Desk, Proposal, ProposalAnswer
+from service.arbiter.pace import is_close
+from service.arbiter.publishing import Publishing
 from service.arbiter.run import SaleRun
 from service.store.opening import Store, connect
 from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
 
-BUSY_ROUND_SECONDS: Final = 0.004
-"""Between two rounds while somebody waits for a decision."""
-OPEN_ROUND_SECONDS: Final = 0.025
-"""Between two rounds while a sale takes entries and nobody waits."""
-IDLE_ROUND_SECONDS: Final = 0.5
 BUSY_PULSE_NS: Final = 250_000_000
 IDLE_PULSE_NS: Final = 1_000_000_000
-EARLY_NS: Final = 2_000_000_000
-"""How long before entries are taken a sale is watched closely."""
+WATCH_SECONDS: Final = 0.1
+"""Between two looks for silent regions, and for sales whose time has come, while a sale takes entries."""
+IDLE_WATCH_SECONDS: Final = 0.5
 FENCE_SECONDS: Final = 1.0
 """How long an arbiter may not know that another has taken over; nothing it appends counts meanwhile."""
-_NO_CLOCK_PAUSE_SECONDS: Final = 0.2
 _STORE_PAUSE_SECONDS: Final = 0.2
 INATTENTIVE_NS: Final = 1_500_000_000
 """The arbiter that has not looked for so long (it was stopped, or its own store was away) blames no region for it."""
@@ -63,15 +64,17 @@ class ArbiterProcess:
 
     def __init__(self, settings: ArbiterSettings, ledger: Ledger, host: HostClock) -> None:
         self.runs: dict[SaleId, SaleRun] = {}
+        self.finished: dict[SaleId, Finished] = {}
         self.terms_lines: list[bytes] = []
         self._ledger = ledger
         self._host = host
         self._reader = Reader(settings.page, host)
         self._stores = {name: connect(url) for name, url in settings.regions.items()}
         self._links = {name: RegionLink(name, store, ledger, self) for name, store in self._stores.items()}
-        self._desk = Desk(ledger, frozenset(settings.regions))
+        self._publishing = Publishing(self, ledger, self._links, self._add_new_sales)
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
-        self._news = {region: asyncio.Event() for region in settings.regions}
+        self._waited_for: set[SaleId] = set()
+        """Sales in which somebody waits, as far as links have been told."""
         self._without_clock = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -99,7 +102,7 @@ class ArbiterProcess:
         """
         for link in self._links.values():
             self._start(link.run(), f"link {link.region}")
-        self._start(self._serve_proposals(), "proposals")
+        self._start(self._publishing.serve(), "proposals")
         self._start(self._watch(), "watch")
         self._start(self._yield_to_newer(), "fence")
         try:
@@ -126,26 +129,56 @@ class ArbiterProcess:
             redis.exceptions.RedisError: the arbiter's store does not answer.
             FencedError: another arbiter has taken over.
         """
-        for line in await self._ledger.sales():
-            await self._add(line)
-        unfinished = sum(not run.is_over for run in self.runs.values())
-        _log.info("arbiter started", token=self._ledger.token, sales=len(self.runs), unfinished=unfinished)
+        await self._add_new_sales()
+        _log.info(
+            "arbiter started",
+            token=self._ledger.token,
+            sales=len(self.terms_lines),
+            unfinished=sum(not run.is_over for run in self.runs.values()),
+        )
 
-    async def _add(self, line: bytes) -> None:
+    async def _add_new_sales(self) -> None:
+        """Take up the sales that were recorded since the last time."""
+        for line in (await self._ledger.sales())[len(self.terms_lines) :]:
+            terms = read_terms(parse_canonical(line))
+            last = await self._ledger.last_decision(terms.sale())
+            end = None if last is None else parse_decision_line(*last)
+            if last is not None and isinstance(end, Closed | Halted):
+                stops = not (isinstance(end, Closed) and end.reason == "time")
+                self.finished[terms.sale()] = Finished(last[0] + 1, terms.regions, stops)
+            else:
+                self.runs[terms.sale()] = await self._load(terms)
+            self.terms_lines.append(line)
+        self._tell_links()
+
+    async def _load(self, terms: Terms) -> SaleRun:
         """A sale, as far as it has come."""
-        terms = read_terms(parse_canonical(line))
         sale = terms.sale()
-        recorded = await self._ledger.decisions(sale)
-        run = SaleRun(terms, await self._ledger.seed(sale), self._ledger, recorded)
+        run = SaleRun(terms, await self._ledger.seed(sale), self._ledger, await self._ledger.decisions(sale))
         if not run.is_over:
-            copies = {region: await self._ledger.copied(sale, region) for region in terms.regions}
             try:
-                run.load(copies)
+                await run.load({region: self._ledger.kept(sale, region) for region in terms.regions})
             except Contradiction as finding:
                 await run.halt_at_once(finding)
-        self.runs[sale] = run
-        self.terms_lines.append(line)
-        self._tell_links()
+        return run
+
+    async def take_up(self, sale: SaleId) -> None:
+        """Run a finished sale again, because some region has not been told all of it."""
+        if sale not in self.runs:
+            line = next(line for line in self.terms_lines if read_terms(parse_canonical(line)).sale() == sale)
+            self.runs[sale] = await self._load(read_terms(parse_canonical(line)))
+            self._tell_links()
+
+    def _forget_told(self) -> None:
+        """Sales that are over are finished once every region has been told."""
+        for sale, run in list(self.runs.items()):
+            links = [self._links[region] for region in run.terms.regions if region in self._links]
+            if run.is_over and all(link.telling.has_all(run) for link in links):
+                self.finished[sale] = Finished(len(run.recorded), run.terms.regions, run.stop_reason is not None)
+                del self.runs[sale]
+                self._waited_for.discard(sale)
+                for link in links:
+                    link.forget(sale)
 
     async def progress(self, run: SaleRun) -> None:
         """A link has brought something: decide what can be decided.
@@ -156,13 +189,24 @@ class ArbiterProcess:
         now = self.now()
         if now is not None and await run.decide(now):
             self._tell_links()
+        self._tell_who_waits(run, now)
+
+    def _tell_who_waits(self, run: SaleRun, now: Interval | None) -> None:
+        """Where somebody begins to wait, every region is to be looked at often, at once."""
+        wants_marks = run.wants_marks(now)
+        if wants_marks and run.sale not in self._waited_for:
+            self._waited_for.add(run.sale)
+            self._tell_links()
+        elif not wants_marks:
+            self._waited_for.discard(run.sale)
 
     async def _watch(self) -> None:
         """Cut off regions that hold everybody up for too long."""
         watched_raw_ns = self.raw_ns()
         while True:
             now = self.now()
-            unfinished = [run for run in self.runs.values() if not run.fold.over]
+            self._forget_told()
+            unfinished = [run for run in self.runs.values() if not run.is_over]
             if now is None or self._ledger.is_slow or self.raw_ns() - watched_raw_ns > INATTENTIVE_NS:
                 for run in unfinished:
                     run.was_not_watched()
@@ -171,7 +215,9 @@ class ArbiterProcess:
                 if now is not None and await run.cut_off_silent(self.raw_ns(), now):
                     self._tell_links()
                 await self._close_if_alone(run, now)
-            await asyncio.sleep(OPEN_ROUND_SECONDS if self._is_close() else IDLE_ROUND_SECONDS)
+                self._tell_who_waits(run, now)
+            is_watched = any(is_close(run, now) for run in self.runs.values())
+            await asyncio.sleep(WATCH_SECONDS if is_watched else IDLE_WATCH_SECONDS)
 
     async def _yield_to_newer(self) -> None:
         """An arbiter that has nothing to append must not go on talking to the regions beside a newer one."""
@@ -182,8 +228,8 @@ class ArbiterProcess:
 
     async def _close_if_alone(self, run: SaleRun, now: Interval | None) -> None:
         """After a cut-off or a cancellation no link may bring news any more."""
-        if now is not None and (run.fold.is_decided or run.halting is not None):
-            await run.decide(now)
+        if now is not None and run.is_ending and await run.decide(now):
+            self._tell_links()
 
     def pulse(self, region: RegionName) -> bytes | None:
         """The heartbeat that is due to a region now, or None."""
@@ -203,80 +249,14 @@ class ArbiterProcess:
         }
         return pulse.encode(pulse.Pulse(self._ledger.token, now.earliest_ns, now.latest_ns, list(waiting), counted))
 
-    async def pause(self, region: RegionName) -> None:
-        """What a link waits between two rounds; news end it."""
-        now = self.now()
-        if self._links[region].is_behind() or any(run.wants_marks(now) for run in self.runs.values()):
-            await asyncio.sleep(BUSY_ROUND_SECONDS)
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(OPEN_ROUND_SECONDS if self._is_close() else IDLE_ROUND_SECONDS):
-                await self._news[region].wait()
-        self._news[region].clear()
+    def pulse_due_in_ns(self, region: RegionName) -> int:
+        """How long until a region's next heartbeat, if nothing changes."""
+        sent_raw_ns, told = self._pulsed.get(region, (0, ()))
+        return max(sent_raw_ns + (BUSY_PULSE_NS if told else IDLE_PULSE_NS) - self.raw_ns(), 1_000_000)
 
     def _tell_links(self) -> None:
-        for news in self._news.values():
-            news.set()
-
-    def _is_close(self) -> bool:
-        """Whether some sale takes entries, will soon, or is not read to its end yet."""
-        now = self._reader.now()
-        return now is not None and any(
-            not run.is_over and now.latest_ns > run.terms.entries_from_ns - EARLY_NS for run in self.runs.values()
-        )
-
-    async def _serve_proposals(self) -> None:
-        while True:
-            try:
-                for proposal in await self._desk.next_proposals(wait_ms=1000):
-                    await self._serve(proposal)
-            except (RedisError, OSError) as error:
-                _log.warning("the arbiter's store does not answer; trying again", error=str(error))
-                self._desk.start_over()
-                await asyncio.sleep(BUSY_PULSE_NS / 1e9)
-
-    async def _serve(self, proposal: Proposal) -> None:
-        now = self.now()
-        while now is None:
-            await asyncio.sleep(_NO_CLOCK_PAUSE_SECONDS)
-            now = self.now()
-        if proposal.terms is None:
-            await self._desk.answer(proposal, await self._cancel(proposal, now))
-            return
-        opened = await self._desk.open(proposal, now.latest_ns)
-        if opened is None:
-            return
-        if isinstance(opened, ProposalAnswer):
-            await self._desk.answer(proposal, opened)
-            return
-        if opened not in self.runs:
-            for line in (await self._ledger.sales())[len(self.terms_lines) :]:
-                await self._add(line)
-        self._start(self._answer_when_pushed(proposal, opened), f"publish {opened}")
-
-    async def _answer_when_pushed(self, proposal: Proposal, sale: SaleId) -> None:
-        """A sale counts as published once each of its regions has the terms."""
-        number = [*self.runs].index(sale) + 1
-        missing = [region for region in self.runs[sale].terms.regions if region not in self._links]
-        if missing:
-            _log.error("a sale names regions that this arbiter was not given", sale=sale, missing=missing)
-            return
-        links = [self._links[region] for region in self.runs[sale].terms.regions]
-        while any(link.sales_pushed < number for link in links):
-            self._tell_links()
-            await asyncio.sleep(OPEN_ROUND_SECONDS)
-        with contextlib.suppress(RedisError):
-            await self._desk.answer(proposal, ProposalAnswer(sale=sale))
-
-    async def _cancel(self, proposal: Proposal, now: Interval) -> ProposalAnswer:
-        run = self.runs.get(proposal.sale)
-        if run is None:
-            return ProposalAnswer(sale=proposal.sale, problem="unknown_sale")
-        if not await run.cancel(proposal.reason, now):
-            return ProposalAnswer(sale=proposal.sale, problem="already_decided")
-        _log.warning("sale cancelled by an operator", sale=proposal.sale, reason=proposal.reason)
-        self._tell_links()
-        return ProposalAnswer(sale=proposal.sale)
+        for link in self._links.values():
+            link.news.set()
 
 
 async def run_arbiter(settings: ArbiterSettings, host: HostClock) -> None:

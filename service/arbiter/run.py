@@ -6,7 +6,8 @@ may go on being delivered meanwhile, since no decision hangs on when they are.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -18,8 +19,13 @@ from model.terms import Terms
 from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, SoldOut, Won
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
+from service.store.streams import KeptLines
 
 _log = structlog.get_logger()
+
+
+AHEAD_NS: Final = 250_000_000
+"""How long before marks matter the regions are asked to raise them often: the asking has to travel."""
 
 
 class SaleRun:
@@ -37,9 +43,11 @@ class SaleRun:
         self.halting: Contradiction | None = None
         """What was found in a log; the sale halts once the other logs have been read to their end."""
         self.cancel_reason = ""
+        self.is_over = False
+        """Whether the decision log is complete, on disk."""
         self.fold = Fold(terms, seed)
         self.last_lines: dict[RegionName, bytes] = {}
-        """The last line that was read of each region's log."""
+        """The last line that was delivered of each region's log, where there is one."""
         self.marks_ns: dict[RegionName, int] = {}
         self.ended_logs: set[RegionName] = set()
         """Regions whose log was read to its end after it was stopped."""
@@ -52,17 +60,17 @@ class SaleRun:
         for index, (line, _) in enumerate(recorded):
             self._note(parse_decision_line(index, line))
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the decision log is complete."""
-        return self.fold.over
-
     def wants_marks(self, at: Interval | None) -> bool:
-        """Whether a decision waits for marks to rise, and those of healthy regions could be past it."""
+        """Whether a decision waits for marks to rise, and those of healthy regions could soon be past it."""
         if at is None or self.fold.is_decided:
             return False
         somebody = self.fold.waiting > 0 or at.earliest_ns > self.terms.last_stamp_ns
-        return somebody and at.latest_ns > self.fold.wanted_ns()
+        return somebody and at.latest_ns + AHEAD_NS > self.fold.wanted_ns()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether every region is to be stopped and its log read to the end."""
+        return not self.fold.over and (self.fold.is_decided or self.halting is not None)
 
     def counts(self, region: RegionName) -> bool:
         """Whether what a region logs still matters."""
@@ -70,28 +78,37 @@ class SaleRun:
             return False
         return not self.fold.over and region in self.fold.regions
 
-    def load(self, copies: dict[RegionName, list[bytes]]) -> None:
-        """Replay what is recorded over the regions' lines as they were kept.
+    async def load(self, kept: Mapping[RegionName, KeptLines]) -> None:
+        """Replay what is recorded over the regions' lines as they were kept, piece by piece.
 
         A contradiction leaves the fold where it was found; the caller records the halt.
 
         Raises:
             Contradiction: the lines and the decision log cannot both be true.
+            redis.exceptions.RedisError: the arbiter's store does not answer.
         """
-        run = Replay(self.terms, self._seed, lambda region, first, last: copies[region][first - 1 : last])
+        run = Replay(self.terms, self._seed, lambda region, first, last: ())  # noqa: ARG005  (delivered before)
         self.fold = run.fold
         for index, (line, _) in enumerate(self.recorded):
-            run.apply(parse_decision_line(index, line))
+            record = parse_decision_line(index, line)
+            if isinstance(record, Seen):
+                for region in self.fold.regions:
+                    if region in record.regions:
+                        await self._load_lines(region, kept[region], record.regions[region].seq)
+            run.apply(record)
         run.finish()
         for region in self.fold.regions:
             self.marks_ns[region] = self.fold.delivered(region).mark_ns
         for region in self.fold.regions:
-            seq = self.fold.delivered(region).seq
-            self.last_lines[region] = copies[region][seq - 1] if seq else b""
             try:
-                self.deliver(region, copies[region][seq:], self.marks_ns[region], 0)
+                await self._load_lines(region, kept[region], None)
             except Contradiction as finding:
                 self.halt(finding)
+
+    async def _load_lines(self, region: RegionName, kept: KeptLines, last: int | None) -> None:
+        async for lines in kept.up_to(last):
+            self.fold.deliver_all(region, lines)
+            self.last_lines[region] = lines[-1]
 
     def deliver(self, region: RegionName, lines: Sequence[bytes], mark_ns: int, now_raw_ns: int) -> None:
         """A region's next lines, read to the end of its log, and the mark read before them.
@@ -99,9 +116,9 @@ class SaleRun:
         Raises:
             Contradiction: the log contradicts itself or its mark.
         """
-        for line in lines:
-            self.fold.deliver(region, line)
-            self.last_lines[region] = line
+        if lines:
+            self.fold.deliver_all(region, lines)
+            self.last_lines[region] = lines[-1]
         known_ns = self.marks_ns.get(region, 0)
         if not guards.mark_may_rise(known_ns, mark_ns):
             raise Contradiction(region, f"its mark only moves forward ({known_ns} to {mark_ns})")
@@ -128,7 +145,7 @@ class SaleRun:
 
     def _all_logs_ended(self) -> bool:
         """Whether the sale is decided or halting, and nothing is left to be read."""
-        if not (self.fold.is_decided or self.halting is not None):
+        if not self.is_ending:
             return False
         return self.ended_logs >= {region for region in self.fold.regions if self.counts(region)}
 
@@ -182,13 +199,13 @@ class SaleRun:
         """Whether the sale waits for its regions: had all kept up, it would have been decided by now."""
         if self.fold.over:
             return False
-        if self.fold.is_decided or self.halting is not None:
+        if self.is_ending:
             return True
         wanted_ns = self.fold.wanted_ns() if self.fold.waiting else self.terms.last_stamp_ns
         return at.earliest_ns > wanted_ns + self.terms.intake_grace_ns
 
     def _is_silent(self, region: RegionName, now_raw_ns: int) -> bool:
-        ending = self.fold.is_decided or self.halting is not None
+        ending = self.is_ending
         if not self.counts(region) or (ending and region in self.ended_logs):
             return False
         wanted = ending or self.marks_ns.get(region, 0) <= self.fold.wanted_ns()
@@ -255,12 +272,13 @@ class SaleRun:
                 self.cut_off.add(region)
             case Halted():
                 self.stop_reason = self.stop_reason or "halted"
-                self._forget()
+                self._end()
             case Closed():
-                self._forget()
+                self._end()
 
-    def _forget(self) -> None:
+    def _end(self) -> None:
         """A sale that is over keeps its decision log, and nothing of its entries."""
+        self.is_over = True
         self.fold = Fold(self.terms, self._seed)
         self.fold.over = True
         self.last_lines.clear()

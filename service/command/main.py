@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from service.command.arbiter import arbiter
 from service.command.audit import audit
 from service.command.base import CannotRun
+from service.command.bench import bench
 from service.command.demo import demo
 from service.command.export import export
 from service.command.gateway import gateway
@@ -84,7 +85,7 @@ def _name_environment(command: Any, prefix: str) -> None:
         _name_environment(verb, f"{prefix}_{name}")
 
 
-for verb in (demo, serve, gateway, arbiter, notary, export, audit, prove, token, key):
+for verb in (demo, serve, gateway, arbiter, notary, export, audit, prove, bench, token, key):
     app.command()(verb)
 app.add_typer(sale, name="sale")
 

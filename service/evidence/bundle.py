@@ -12,13 +12,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from model.columns import read_columns
 from model.outcomes import Standing
 from model.terms import Terms, read_terms
 from model.vocabulary import Head, RegionName, SaleId, Won
 from model.wire import (
     FIRST_HEAD,
     canonical,
-    extend,
+    extend_all,
     outcome_line,
     parse_canonical,
     parse_decision_line,
@@ -26,12 +27,11 @@ from model.wire import (
 )
 from service.store import keys
 from service.store.opening import Store
-from service.store.streams import read_range
+from service.store.streams import KeptLines, read_range
 
 FORMAT: Final = "firstcome-bundle/1"
 DECISIONS_CHECKPOINT: Final = "checkpoints/decisions"
 _ENTRIES_AT_ONCE: Final = 2_000
-_CHUNKS_AT_ONCE: Final = 4
 
 Pieces = AsyncIterator[list[bytes]]
 """A file's lines, some at a time."""
@@ -122,18 +122,12 @@ async def lines_of(store: Store, key: str, last: int | None, after: int = 0) -> 
 
 async def counted_lines(arbiter: Store, sale: SaleId, region: RegionName, last: int) -> Pieces:
     """The first lines of a region's log, as the arbiter has kept them, in pieces."""
-    key = keys.copied_log(sale, region)
-    given = after = 0
-    while given < last:
-        found = await read_range(arbiter, key, after + 1, None, _CHUNKS_AT_ONCE)
-        if not found:
-            raise BundleError(f"the arbiter has kept {given} entries of region {region}, and counted {last}")
-        after = found[-1].number
-        for entry in found:
-            piece = entry.line.split(b"\n")[: last - given]
-            given += len(piece)
-            if piece:
-                yield piece
+    given = 0
+    async for lines in KeptLines(arbiter, keys.copied_log(sale, region)).up_to(last):
+        given += len(lines)
+        yield lines
+    if given < last:
+        raise BundleError(f"the arbiter has kept {given} entries of region {region}, and counted {last}")
 
 
 class Content:
@@ -169,8 +163,7 @@ class Content:
                 digest.update(data)
                 await into.write(data)
                 if chained:
-                    for line in lines:
-                        head = extend(head, line)
+                    head = extend_all(head, lines)
             files[path] = digest.hexdigest()
             if chained:
                 heads[path.removesuffix(".jsonl")] = head
@@ -203,8 +196,19 @@ class Content:
 
     async def _outcomes(self) -> Pieces:
         for region in self._of.terms.regions:
+            first_seq = 1
             async for lines in self._log(region):
-                yield [self._outcome(region, line) for line in lines]
+                yield self._outcome_lines(region, first_seq, lines)
+                first_seq += len(lines)
+
+    def _outcome_lines(self, region: RegionName, first_seq: int, lines: list[bytes]) -> list[bytes]:
+        """What became of a log's entries from a number on."""
+        columns = read_columns(lines, first_seq)
+        standing = self._of.standing
+        told = None
+        if columns is not None:
+            told = standing.outcome_lines(region, first_seq, columns.requests, columns.buyers)
+        return [self._outcome(region, line) for line in lines] if told is None else told
 
     def _outcome(self, region: RegionName, line: bytes) -> bytes:
         entry = parse_log_line(line)

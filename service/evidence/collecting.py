@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from model.vocabulary import RegionName, SaleId, is_id
-from model.wire import FIRST_HEAD, extend
+from model.wire import FIRST_HEAD, extend_all
 from service.evidence.bundle import counted_lines, lines_of
 from service.store import keys
 from service.store.opening import Store
@@ -125,9 +125,7 @@ async def begins_alike(sale: SaleId, name: RegionName, region: Store, arbiter: S
     """Whether a region's log is still the one of which `seq` lines were counted."""
     here = there = FIRST_HEAD
     async for lines in lines_of(region, keys.log(sale), seq):
-        for line in lines:
-            there = extend(there, line)
+        there = extend_all(there, lines)
     async for lines in counted_lines(arbiter, sale, name, seq):
-        for line in lines:
-            here = extend(here, line)
+        here = extend_all(here, lines)
     return here == there

@@ -5,9 +5,12 @@ To work it out afterwards costs the arbiter nothing while it decides, and takes 
 which stamp, and then every place that any pot can have reached.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from model import guards
+from model.columns import read_columns
 from model.vocabulary import BuyerId, Decision, RegionName, RequestId
 from model.why import Draw, draws, frontiers, last_place_that_matters_ns
 from model.wire import parse_decision_line, parse_log_line
@@ -53,18 +56,16 @@ async def whys_of(of: Finished, arbiter: Store) -> dict[RegionName, dict[str, st
     stamps_ns: dict[RequestId, int] = {}
     for region, counted in of.standing.counted.items():
         async for lines in counted_lines(arbiter, of.sale, region, counted):
-            for entry in map(parse_log_line, lines):
-                if entry.request in frontiers_ns:
-                    stamps_ns[entry.request] = entry.stamp_ns
+            stamps_ns |= {request: stamp_ns for request, _, stamp_ns in _entries(lines) if request in frontiers_ns}
     most_ns = last_place_that_matters_ns(terms, stamps_ns.values())
     least: dict[BuyerId, int] = {}
     """By buyer, the place of the least entry; entries beyond every pot are left out."""
     for region, counted in of.standing.counted.items():
         async for lines in counted_lines(arbiter, of.sale, region, counted):
-            for entry in map(parse_log_line, lines):
-                place_ns = guards.place_ns(entry.stamp_ns, terms.opens_ns)
-                if place_ns <= most_ns and place_ns <= least.get(entry.buyer, place_ns):
-                    least[entry.buyer] = place_ns
+            for _, buyer, stamp_ns in _entries(lines):
+                place_ns = guards.place_ns(stamp_ns, terms.opens_ns)
+                if place_ns <= most_ns and place_ns <= least.get(buyer, place_ns):
+                    least[buyer] = place_ns
     places_ns = {request: guards.place_ns(stamp_ns, terms.opens_ns) for request, stamp_ns in stamps_ns.items()}
     drawn = draws(terms, frontiers_ns, sorted(least.values()), places_ns)
     shared = {"seed": of.seed}
@@ -74,3 +75,11 @@ async def whys_of(of: Finished, arbiter: Store) -> dict[RegionName, dict[str, st
     for request, draw in drawn.items():
         whys[request.rpartition(".")[0]][request] = _packed(draw)
     return whys
+
+
+def _entries(lines: list[bytes]) -> Iterator[tuple[RequestId, BuyerId, int]]:
+    """(request, buyer, stamp) of consecutive lines of a log."""
+    columns = read_columns(lines, parse_log_line(lines[0]).seq)
+    if columns is not None:
+        return zip(columns.requests, columns.buyers, columns.stamps_ns, strict=True)
+    return ((entry.request, entry.buyer, entry.stamp_ns) for entry in map(parse_log_line, lines))

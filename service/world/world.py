@@ -144,6 +144,10 @@ class World:
         """Send a signal, such as SIGSTOP."""
         os.kill(self._processes[name].child.pid, what)
 
+    def pid(self, name: str) -> int:
+        """The process id of a process, for those who want to see what it uses."""
+        return self._processes[name].child.pid
+
     def is_running(self, name: str) -> bool:
         """Whether a process has not ended."""
         return self._processes[name].child.poll() is None

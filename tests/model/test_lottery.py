@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.lottery import WindowLottery, order, ticket
+from model.lottery import WindowLottery, order, ticket, ticket_drawer
 from tests import oracle
 
 
@@ -146,3 +146,33 @@ def test_withdrawn_requests_are_not_drawn() -> None:
     lottery.withdraw(slot)
     assert lottery.draw(15, 99) == "stays behind"
     assert lottery.earliest_place_ns() is None
+
+
+@given(st.binary(max_size=80), st.text(max_size=20), st.lists(st.text(max_size=20), max_size=3))
+def test_tickets_of_one_sale_are_those_of_each_buyer_alone(key: bytes, sale: str, buyers: list[str]) -> None:
+    draw = ticket_drawer(key, sale)
+    assert [draw(buyer) for buyer in buyers] == [ticket(key, sale, buyer) for buyer in buyers]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), max_size=60),
+    st.integers(0, 20),
+    st.integers(1, 6),
+    st.randoms(use_true_random=False),
+)
+def test_a_pot_that_keeps_only_who_may_be_served_serves_the_same(
+    crowd: list[tuple[int, int]], window: int, most: int, chance: random.Random
+) -> None:
+    """Ties of tickets among them, names in no order of arrival, and frontiers that rise step by step."""
+    names = [f"{chance.randrange(10**6):06}-{at}" for at in range(len(crowd))]
+    tickets = {name: drawn for name, (_, drawn) in zip(names, crowd, strict=True)}
+    served = []
+    for limit in (None, most):
+        lottery = WindowLottery[str](window, tickets.__getitem__, limit)
+        lottery.offer_all([place for place, _ in crowd], names)
+        drawn: list[str] = []
+        for frontier in range(60):
+            while len(drawn) < most and (name := lottery.draw(frontier, 100)) is not None:
+                drawn.append(name)
+        served.append(drawn)
+    assert served[0] == served[1]

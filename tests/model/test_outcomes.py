@@ -8,6 +8,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from model import wire
+from model.columns import read_ids
 from model.outcomes import Standing
 from model.vocabulary import Cancelled, Closed, CutOff, Halted, Outcome, RegionSeen, Seen, SoldOut, Won
 from tests import oracle
@@ -96,3 +97,19 @@ def test_every_ending_has_its_reason() -> None:
         assert told.outcome("north", 1, "north.1", "bob") == Outcome("north.1", "lost", reason=reason)
     assert standing(Halted("x")).state == "halted"
     assert standing(Cancelled("x")).state == "cancelled"
+
+
+@given(stories(), st.integers(0, 2**32), st.integers(1, 5))
+def test_lines_of_outcomes_are_those_of_each_outcome_alone(story: Story, delivery: int, at_once: int) -> None:
+    """At every moment of a sale, in pieces of any size: all of a piece are known, or the piece is not told."""
+    performance = Performance(story, delivery)
+    for _ in performance.steps():
+        for region, log in story.logs.items():
+            for at in range(0, len(log), at_once):
+                piece = log[at : at + at_once]
+                requests, buyers = read_ids([wire.log_line(entry) for entry in piece])
+                alone = [performance.standing.outcome(region, entry.seq, entry.request, entry.buyer) for entry in piece]
+                expected = [wire.outcome_line(outcome) for outcome in alone if outcome is not None]
+                told = performance.standing.outcome_lines(region, at + 1, requests, buyers)
+                assert told == (expected if len(expected) == len(piece) else None)
+                event("told" if told else "not told")

@@ -285,3 +285,15 @@ def test_an_outcome_says_only_what_applies() -> None:
         "request": "n.2", "state": "lost", "reason": "duplicate", "of": "n.1"
     }  # fmt: skip
     assert wire.outcome_line(replace(duplicate, of=None)) != wire.outcome_line(duplicate)
+
+
+@given(seqs, st.text(max_size=5) | st.just("north.a1"), st.text(max_size=5) | st.just("north"), seqs)
+def test_what_is_written_fast_is_canonical(index: int, request: str, region: str, rank: int) -> None:
+    """Records that are written without the general encoder are what it would have written."""
+    won = {"index": index, "type": "won", "request": request, "region": region, "rank": rank, "unit": rank}
+    lost = {"request": request, "state": "lost", "reason": "sold_out"}
+    for line, fields in (
+        (lambda: wire.decision_line(index, Won(request, region, rank, rank)), won),
+        (lambda: wire.outcome_line(Outcome(request, "lost", reason="sold_out")), lost),
+    ):
+        assert line() == wire.canonical(fields)

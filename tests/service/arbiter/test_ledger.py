@@ -26,6 +26,10 @@ def some_sale() -> str:
     return secrets.token_hex(16)
 
 
+async def kept(ledger: Ledger, sale: str) -> list[bytes]:
+    return [line async for lines in ledger.kept(sale, "north").up_to(None) for line in lines]
+
+
 def test_an_append_whose_reply_is_lost_is_there_once(line: CutLine) -> None:
     async def run() -> None:
         sale = some_sale()
@@ -49,7 +53,7 @@ def test_a_copy_whose_reply_is_lost_is_there_once(line: CutLine) -> None:
             line.lose_reply(b"three")
             await mine.copy(sale, "north", 3, [b"three"])
             assert line.lost == 2
-            assert await mine.copied(sale, "north") == [b"one", b"two", b"three"]
+            assert await kept(mine, sale) == [b"one", b"two", b"three"]
 
     asyncio.run(run())
 
@@ -69,7 +73,7 @@ def test_an_older_arbiter_writes_nothing_more(arbiter_store: EmbeddedStore) -> N
                     await older.still_ours()
                 await newer.append(sale, 1, [(b"new", b"")])
                 assert await newer.decisions(sale) == [(b"old", b""), (b"new", b"")]
-                assert await newer.copied(sale, "north") == []
+                assert await kept(newer, sale) == []
 
     asyncio.run(run())
 
@@ -88,5 +92,42 @@ def test_a_record_in_place_of_another_is_refused(arbiter_store: EmbeddedStore) -
             with pytest.raises(FencedError):
                 await mine.copy(sale, "north", 2, [b"gap"])
             assert await mine.decisions(sale) == [(b"one", b""), (b"two", b"")]
+
+    asyncio.run(run())
+
+
+def test_what_was_kept_is_given_out_in_pieces_up_to_any_number(arbiter_store: EmbeddedStore) -> None:
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(arbiter_store.url) as mine:
+            sizes = [1] * 30 + [200, 3, 1_000, 1, 1]
+            lines = [f"line {number}".encode() for number in range(sum(sizes))]
+            first = 1
+            for size in sizes:
+                await mine.copy(sale, "north", first, lines[first - 1 : first - 1 + size])
+                first += size
+            reading = mine.kept(sale, "north")
+            given: list[bytes] = []
+            for last in (0, 1, 17, 17, 5, 229, 231, 1_000, None, None):
+                async for piece in reading.up_to(last):
+                    assert piece
+                    given += piece
+                assert given == lines[: len(given)]
+                assert last is None or len(given) >= last
+            assert given == lines
+            async for piece in mine.kept(sale, "north").up_to(40):
+                given += piece
+            assert given == lines + lines[:40]
+
+    asyncio.run(run())
+
+
+def test_the_last_record_of_a_log(arbiter_store: EmbeddedStore) -> None:
+    async def run() -> None:
+        sale = some_sale()
+        async with ledger(arbiter_store.url) as mine:
+            assert await mine.last_decision(sale) is None
+            await mine.append(sale, 0, [(b"one", b""), (b"two", b"")])
+            assert await mine.last_decision(sale) == (1, b"two")
 
     asyncio.run(run())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -57,7 +58,11 @@ def kinds(run: SaleRun) -> list[str]:
 async def again(run: SaleRun, ledger: Ledger, copies: dict[str, list[bytes]]) -> SaleRun:
     """The same sale after a restart."""
     restarted = SaleRun(run.terms, stories.SEED, ledger, await ledger.decisions(run.sale))
-    restarted.load(copies)
+    shelf = secrets.token_hex(16)
+    for region, lines in copies.items():
+        if lines:
+            await ledger.copy(shelf, region, 1, lines)
+    await restarted.load({region: ledger.kept(shelf, region) for region in copies})
     return restarted
 
 

@@ -1,0 +1,121 @@
+"""Proposals become sales: the arbiter's answer to gateways that publish or cancel.
+
+A sale counts as published once each of its regions has the terms, and only then is the answer given; so it waits for a
+region that is away. Proposals are done in order, one after the other; answers wait each for itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from model.clock import Interval
+from model.vocabulary import Cancelled, RegionName, SaleId
+from model.wire import parse_decision_line
+from service.arbiter.arbiter import Arbiter
+from service.arbiter.ledger import Ledger
+from service.arbiter.link import RegionLink
+from service.arbiter.proposals import Desk, Proposal, ProposalAnswer
+
+_log = structlog.get_logger()
+
+_WAIT_MS: Final = 1_000
+_NO_CLOCK_PAUSE_SECONDS: Final = 0.2
+_STORE_PAUSE_SECONDS: Final = 0.25
+_PUSH_PAUSE_SECONDS: Final = 0.025
+
+
+class Publishing:
+    """The arbiter's side of every proposal."""
+
+    def __init__(
+        self,
+        arbiter: Arbiter,
+        ledger: Ledger,
+        links: Mapping[RegionName, RegionLink],
+        add_sales: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._arbiter = arbiter
+        self._ledger = ledger
+        self._links = links
+        self._add_sales = add_sales
+        """Take up the sales that were recorded since the last time."""
+        self._desk = Desk(ledger, frozenset(links))
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Proposals without end.
+
+        Raises:
+            FencedError: another arbiter has taken over.
+        """
+        try:
+            while True:
+                try:
+                    for proposal in await self._desk.next_proposals(_WAIT_MS):
+                        await self._serve(proposal)
+                except (RedisError, OSError) as error:
+                    _log.warning("the arbiter's store does not answer; trying again", error=str(error))
+                    self._desk.start_over()
+                    await asyncio.sleep(_STORE_PAUSE_SECONDS)
+        finally:
+            for task in self._answering:
+                task.cancel()
+
+    async def _serve(self, proposal: Proposal) -> None:
+        now = self._arbiter.now()
+        while now is None:
+            await asyncio.sleep(_NO_CLOCK_PAUSE_SECONDS)
+            now = self._arbiter.now()
+        if proposal.terms is None:
+            await self._desk.answer(proposal, await self._cancel(proposal, now))
+            return
+        opened = await self._desk.open(proposal, now.latest_ns)
+        if opened is None:
+            return
+        if isinstance(opened, ProposalAnswer):
+            await self._desk.answer(proposal, opened)
+            return
+        if opened not in self._arbiter.runs and opened not in self._arbiter.finished:
+            await self._add_sales()
+        answering = asyncio.create_task(self._answer_when_pushed(proposal, opened), name=f"publish {opened}")
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+    async def _answer_when_pushed(self, proposal: Proposal, sale: SaleId) -> None:
+        run = self._arbiter.runs.get(sale)
+        if run is not None:
+            missing = [region for region in run.terms.regions if region not in self._links]
+            if missing:
+                _log.error("a sale names regions that this arbiter was not given", sale=sale, missing=missing)
+                return
+            number = 1 + self._arbiter.terms_lines.index(run.terms.line())
+            links = [self._links[region] for region in run.terms.regions]
+            while behind := [link for link in links if link.telling.sales_pushed < number]:
+                for link in behind:
+                    link.news.set()
+                await asyncio.sleep(_PUSH_PAUSE_SECONDS)
+        with contextlib.suppress(RedisError):
+            await self._desk.answer(proposal, ProposalAnswer(sale=sale))
+
+    async def _cancel(self, proposal: Proposal, now: Interval) -> ProposalAnswer:
+        run = self._arbiter.runs.get(proposal.sale)
+        if run is None:
+            return ProposalAnswer(sale=proposal.sale, problem=await self._why_not_cancelled(proposal))
+        if not await run.cancel(proposal.reason, now):
+            return ProposalAnswer(sale=proposal.sale, problem="already_decided")
+        _log.warning("sale cancelled by an operator", sale=proposal.sale, reason=proposal.reason)
+        for link in self._links.values():
+            link.news.set()
+        return ProposalAnswer(sale=proposal.sale)
+
+    async def _why_not_cancelled(self, proposal: Proposal) -> str:
+        """What keeps a sale that is not run from being cancelled; "" where this very call has done it before."""
+        if proposal.sale not in self._arbiter.finished:
+            return "unknown_sale"
+        recorded = await self._ledger.decisions(proposal.sale)
+        records = (parse_decision_line(index, line) for index, (line, _) in enumerate(recorded))
+        return "" if Cancelled(proposal.reason) in records else "already_decided"

@@ -1,0 +1,135 @@
+"""A whole sale, from full region logs to everybody's outcome: how many requests a second, and how cost and memory grow.
+
+The road is the shipped one: the arbiter's process reads the logs from the regions' stores, checks, chains and keeps
+every line, decides, records and closes; `service.export` derives every outcome from what was kept and writes the
+bundle. The logs are full before the clock starts and marks are past the closing, so all requests wait until the last
+log is read: the arbiter's hardest case. Stock is a hundredth of the requests.
+
+Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from service.bench.arbiter_stage import ArbiterStage, arbiter_stage, peak_mib, running_seconds, seconds_of
+from service.bench.frame import Effort, Figure, Found, Line, Plot, Reading, Rival, take_turns
+from service.export import export
+from service.store.opening import connect
+
+SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+QUICK_SIZES: Final = (1_000, 20_000)
+STOCK_SHARE: Final = 100
+SALES_A_ROUND: Final = {1_000: 10, 10_000: 3}
+"""Small sales are run several times a round, or the noise of one would be all there is to see."""
+
+WALL: Final = "whole path"
+PROCESSOR: Final = "processor time a request"
+ARBITER: Final = "of it the arbiter"
+OUTCOMES: Final = "of it outcomes and bundle"
+PEAK: Final = "arbiter's peak memory"
+FLOOR: Final = "the hash chain alone"
+
+
+def measure(effort: Effort) -> Found:
+    """All sizes in turn."""
+    sizes = QUICK_SIZES if effort.quick else SIZES
+    effort = Effort(min(effort.rounds, 3), effort.seconds, effort.quick, effort.tell)
+    with arbiter_stage() as stage:
+        names = {size: f"{size:,} requests" for size in sizes}
+        rounds = take_turns(
+            [Rival(names[size], partial(_sales, stage, size)) for size in sizes],
+            effort,
+        )
+    most = names[sizes[-1]]
+    goals = {WALL: "≥ 150,000", PEAK: "< 400"}
+    figures: list[Figure] = [rounds.figure(most, what, goal) for what, goal in goals.items()]
+    figures += [rounds.figure(names[size], what) for size in sizes for what in (PROCESSOR, ARBITER, OUTCOMES, FLOOR)]
+    figures += [
+        rounds.ratio(
+            f"{PROCESSOR}, {names[large]} against {names[small]}",
+            (names[large], PROCESSOR),
+            (names[small], PROCESSOR),
+            "≤ 1.2",
+        )
+        for small, large in pairwise(sizes)
+    ]
+    figures.append(rounds.ratio("the whole path against its hash chain alone", (most, PROCESSOR), (most, FLOOR)))
+
+    def line(name: str, what: str) -> Line:
+        return Line(name, sizes, [rounds.figure(names[size], what).median for size in sizes])
+
+    return Found(
+        figures,
+        [
+            "three regions, stock a hundredth of the requests; logs are full before the clock starts",
+            "the floor hashes lines of the same length in a bare loop; the sale's chain cannot be cheaper",
+        ],
+        [
+            Plot(
+                "growth-of-cost", "What a request costs, from 10³ to 10⁶ of them", "requests in the sale", "µs",
+                [line("whole path", PROCESSOR), line("arbiter", ARBITER), line("hash chain alone", FLOOR)], True,
+            ),
+            Plot(
+                "growth-of-memory", "The arbiter's memory when all of them wait", "requests in the sale", "MiB",
+                [line("peak", PEAK)], True,
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _sales(stage: ArbiterStage, requests: int) -> list[Reading]:
+    """Some sales of one size, one after the other; a fresh arbiter, so that its peak is that of this size."""
+    stage.kill()
+    stage.start()
+    each = SALES_A_ROUND.get(requests, 1)
+    walls, arbiters, exports = 0.0, 0.0, 0.0
+    for _ in range(each):
+        wall, arbiter, exporting = _sale(stage, requests)
+        walls, arbiters, exports = walls + wall, arbiters + arbiter, exports + exporting
+    total = requests * each
+    line = b"x" * 205
+    _, floor = seconds_of(lambda: _chain(line, min(total, 200_000)))
+    return [
+        Reading(WALL, total / walls, "requests/s"),
+        Reading(PROCESSOR, (arbiters + exports) / total * 1e6, "µs"),
+        Reading(ARBITER, arbiters / total * 1e6, "µs"),
+        Reading(OUTCOMES, exports / total * 1e6, "µs"),
+        Reading(FLOOR, floor / min(total, 200_000) * 1e6, "µs"),
+        Reading(PEAK, peak_mib(stage.pid), "MiB"),
+    ]
+
+
+def _sale(stage: ArbiterStage, requests: int) -> tuple[float, float, float]:
+    """One sale. Returns: wall seconds, processor seconds of the arbiter, and of the export."""
+    terms = stage.publish(stock=requests // STOCK_SHARE)
+    with stage.stopped():
+        stage.fill(terms, requests)
+        stage.raise_marks(terms)
+        before = running_seconds(stage.pid)
+    decided, _ = seconds_of(lambda: stage.wait_until_over(terms))
+    arbiter = running_seconds(stage.pid) - before
+    with tempfile.TemporaryDirectory(prefix="firstcome-bench-") as folder:
+        exported, exporting = seconds_of(lambda: asyncio.run(_export(stage, terms.sale(), Path(folder) / "bundle")))
+        outcomes = sum(1 for _ in (Path(folder) / "bundle" / "outcomes.jsonl").open("rb"))
+    assert outcomes == requests
+    stage.forget(terms)
+    return decided + exported, arbiter, exporting
+
+
+async def _export(stage: ArbiterStage, sale: str, folder: Path) -> None:
+    store = connect(stage.urls["arbiter"])
+    try:
+        await export(sale, store, {}, folder)
+    finally:
+        await store.aclose()
+
+
+def _chain(line: bytes, lines: int) -> None:
+    digest, sha256 = bytes(32), hashlib.sha256
+    for _ in range(lines):
+        digest = sha256(digest + line).digest()
