@@ -37,6 +37,7 @@ CHUNK_BYTES: Final = 1 << 18
 _MARKS: Final = ("manifest.json", "terms.json", "decisions.jsonl")
 _KNOWN: Final = re.compile(
     rf"manifest\.json|terms\.json|seed\.json|decisions\.jsonl|outcomes\.jsonl|(?:regions|clocks)/{ID_FORM}\.jsonl"
+    rf"|checkpoints/decisions|checkpoints/regions/{ID_FORM}"
 )
 _UNREADABLE: Final = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What reading a damaged or odd member raises; `zipfile` says RuntimeError for encrypted ones."""

@@ -1,5 +1,6 @@
 """`firstcome serve`: one region with everything, in one command, for trying calls by hand."""
 
+import asyncio
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ import typer
 
 from service import processes
 from service.command.base import CannotRun, address, by_flags_alone, region_name
+from service.command.key import read_key
 from service.gateway.tokens import SCOPES, new_token, token_table
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
 
@@ -34,6 +36,8 @@ def serve(
 
     Example: firstcome serve, then in another terminal: firstcome sale publish --opens-in 5 --token $TOKEN
     """
+    from service.evidence.office import ForeignKeyError
+
     region_name(region)
     _check_port(listen)
     ending = threading.Event()
@@ -45,18 +49,41 @@ def serve(
             store = opened.enter_context(EmbeddedStore(data / f"region-{region}"))
             arbiter_store = opened.enter_context(EmbeddedStore(data / "store-arbiter"))
             token = _token(data)
-        except (EmbeddedStoreError, OSError) as error:
+            region_key, arbiter_key = data / f"region-{region}.key", data / "arbiter.key"
+            asyncio.run(_show_keys(region, store.url, region_key, arbiter_store.url, arbiter_key))
+        except (EmbeddedStoreError, ForeignKeyError, OSError) as error:
             raise CannotRun(str(error)) from error
         source = [word for server in time_server or [] for word in ("--server", server)] or ["--local-reference"]
         page = str((data / "clock.page").absolute())
+        journal = str((data / "clock.jsonl").absolute())
         ours = [sys.executable, "-m", "service.command"]
         commands = [
-            [sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"],
+            [
+                *(sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"),
+                *("--journal", journal),
+            ],
             [*ours, "arbiter", "--store", arbiter_store.url, "--region", f"{region}={store.url}", "--page", page],
             [
                 *(*ours, "gateway", "--region", region, "--listen", listen, "--store", store.url),
                 *("--arbiter-store", arbiter_store.url, "--tokens", str(data / "tokens.toml")),
                 *("--page", page, "--processes", str(count)),
+            ],
+            [
+                *(
+                    *ours,
+                    "notary",
+                    "--region",
+                    region,
+                    "--store",
+                    store.url,
+                    "--key",
+                    str(data / f"region-{region}.key"),
+                ),
+                *("--journal", journal),
+            ],
+            [
+                *(*ours, "notary", "--arbiter", "--store", arbiter_store.url, "--key", str(arbiter_key)),
+                *("--region-store", f"{region}={store.url}"),
             ],
         ]
         children = [processes.start(command, by_flags_alone()) for command in commands]
@@ -73,6 +100,22 @@ def serve(
                     raise CannotRun(
                         f"one of its processes ended with status {child.returncode}; see what it said above"
                     )
+
+
+async def _show_keys(region: str, store_url: str, key: Path, arbiter_url: str, arbiter_key: Path) -> None:
+    """What the notaries do when they start, ahead of them, so that a sale can be published at once."""
+    from service.evidence.office import bring_key, claim
+    from service.store import keys
+    from service.store.opening import connect
+
+    store, arbiter = connect(store_url), connect(arbiter_url)
+    try:
+        await claim(store, keys.REGION_KEY, read_key(key, region), replace=False)
+        await claim(arbiter, keys.ARBITER_KEY, read_key(arbiter_key, ""), replace=False)
+        await bring_key(region, store, arbiter)
+    finally:
+        await store.aclose()
+        await arbiter.aclose()
 
 
 def _check_port(listen: str) -> None:

@@ -175,6 +175,8 @@ def _calls(sales: Sales) -> Iterator[tuple[str, str, str, Any]]:
     yield "POST", f"{sale}/cancel", f"/v1/sales/{sales.sold_out}/cancel", {"reason": "x"}
     yield "POST", f"{sale}/cancel", f"/v1/sales/{sales.open}/cancel", {}
     yield "GET", f"{sale}/purchases/{{purchase}}", f"/v1/sales/{sales.open}/purchases/x", None
+    yield "GET", f"{sale}/purchases/{{purchase}}/receipt", f"/v1/sales/{sales.open}/purchases/x/receipt", None
+    yield "GET", f"{sale}/ledger", f"/v1/sales/{sales.open}/ledger", None
     yield "GET", f"{sale}/events", "/v1/sales/nosuch/events", None
     yield "GET", "/v1/clock", "/v1/clock", None
     yield "GET", "/healthz", "/healthz", None
