@@ -29,24 +29,29 @@ class Finding:
     """Something that is not as it must be.
 
     `line` counts from 1; None where the finding is about the whole file. `file` is "" where it is about the sale as a
-    whole. `rule` is the condition that was false, as a sentence; `detail` what was found instead.
+    whole. `rule` is the condition that was false, as a sentence; `expected` what should have been there, where that is
+    one thing, and `found` what was there instead.
     """
 
     file: str
     line: int | None
     rule: str
-    detail: str = ""
+    found: str = ""
+    expected: str = ""
 
     def __str__(self) -> str:
         where = "the sale" if not self.file else self.file if self.line is None else f"{self.file}, line {self.line}"
-        return f"{where}: not so: {self.rule}" + (f" ({self.detail})" if self.detail else "")
+        told = [f"expected {self.expected}"] if self.expected else []
+        if self.found:
+            told.append(f"found {self.found}" if self.expected else self.found)
+        return f"{where}: not so: {self.rule}" + (f" ({', '.join(told)})" if told else "")
 
 
 class FindingError(Exception):
     """A finding that stops whoever came upon it. `finding` is what goes into the report."""
 
-    def __init__(self, file: str, line: int | None, rule: str, detail: str = "") -> None:
-        self.finding = Finding(file, line, rule, shortened(detail))
+    def __init__(self, file: str, line: int | None, rule: str, found: str = "", expected: str = "") -> None:
+        self.finding = Finding(file, line, rule, shortened(found), shortened(expected))
         super().__init__(str(self.finding))
 
 
@@ -64,6 +69,10 @@ class Report:
     kinds: Mapping[str, int]
     """How often each kind of record and each outcome occurred; those with 0 were never put to the test."""
     not_checked: tuple[str, ...]
+    alarms: tuple[str, ...] = ()
+    """What somebody should look into: no lie is proved by it, and the exit status does not hang on it."""
+    signed: bool = False
+    """Whether the terms name keys, so that every log and the manifest are somebody's word."""
     what_no_audit_can_see: tuple[str, ...] = field(default=WHAT_NO_AUDIT_CAN_SEE)
 
     @property

@@ -1,0 +1,167 @@
+"""The third stop: who signed. Keys come from the terms, so nobody can change them afterwards; all else hangs on them.
+
+The manifest is signed by the arbiter. Each log has a checkpoint, a signed note that says how many lines it had, their
+Merkle root and their hash-chain head: a region's by that region, the decision log's by the arbiter. So a forgery that
+is consistent in itself, written anew from end to end and signed with other keys, is found here; and what is signed
+with the right keys convicts whoever holds them.
+
+The checkpoints are read before the logs; root and head at their sizes are taken while the logs are streamed, and
+compared at the end (`check_against_logs`). A checkpoint may be of fewer lines than a log that was cut off holds, and of
+more than is exported of it; of any other log it must cover the whole.
+"""
+
+from hashlib import sha256
+from typing import Any, Final
+
+from model.note import (
+    ARBITER_KEY,
+    LONGEST_NOTE_BYTES,
+    Checkpoint,
+    Note,
+    NoteError,
+    VerifierKey,
+    decisions_origin,
+    parse_checkpoint,
+    parse_note,
+    parse_verifier_key,
+    region_key_name,
+    region_origin,
+)
+from model.terms import Terms
+from model.wire import canonical
+from proofs.audit.case import DECISIONS, Case, Keys, log_file
+from proofs.audit.manifest import FILE as MANIFEST
+from proofs.audit.manifest import FORMAT
+from proofs.findings import FindingError, shortened
+from proofs.signatures import is_signed_by, is_witnessed_by
+
+TERMS: Final = "terms.json"
+
+
+def read_keys(file: str, terms: Terms) -> Keys | None:
+    """Who signs, as the terms name them; None where they name nobody.
+
+    Raises:
+        FindingError: they name somebody, and not just the arbiter and every region, each by a good key.
+    """
+    stated: Any = terms.stated.get("keys")
+    if stated is None:
+        return None
+    rule = "the terms name a key for the arbiter and for each region, and no other"
+    if not isinstance(stated, dict) or stated.keys() != {"arbiter", "regions"}:
+        raise FindingError(file, 1, rule, shortened(str(stated)))
+    if not isinstance(stated["regions"], dict) or stated["regions"].keys() != set(terms.regions):
+        raise FindingError(file, 1, rule, shortened(str(stated["regions"])))
+    return Keys(
+        _key(file, stated["arbiter"], ARBITER_KEY),
+        {name: _key(file, stated["regions"][name], region_key_name(name)) for name in terms.regions},
+    )
+
+
+def _key(file: str, text: object, name: str) -> VerifierKey:
+    try:
+        key = parse_verifier_key(str(text))
+    except NoteError as error:
+        raise FindingError(file, 1, "every key is an Ed25519 verifier key", str(error)) from error
+    if key.name != name:
+        raise FindingError(file, 1, "every key is named after who signs with it", key.name, name)
+    return key
+
+
+def check_signatures(case: Case) -> None:
+    """The manifest's signature, and that every checkpoint is there and signed by whom it should be."""
+    if case.terms is None:
+        return
+    case.keys = read_keys(TERMS, case.terms)
+    if case.keys is None:
+        _expect_nothing_signed(case)
+        return
+    _check_manifest(case, case.keys.arbiter, case.terms.sale())
+    sale = case.terms.sale()
+    wanted = {"decisions": (case.keys.arbiter, decisions_origin(sale))}
+    wanted |= {f"regions/{name}": (key, region_origin(sale, name)) for name, key in case.keys.regions.items()}
+    for name in case.bundle.names:
+        if name.startswith("checkpoints/") and name.removeprefix("checkpoints/") not in wanted:
+            case.found(name, None, "every checkpoint is of a log of this sale")
+    for log, (key, origin) in wanted.items():
+        try:
+            case.checkpoints[log] = _checkpoint(case, log, key, origin)
+        except FindingError as error:
+            case.keep(error.finding)
+
+
+def _expect_nothing_signed(case: Case) -> None:
+    """Signatures that nobody can hold to a key of the terms would only look like evidence."""
+    if "signature" in case.manifest:
+        case.found(MANIFEST, 1, "a manifest is signed only where the terms name keys")
+    for name in case.bundle.names:
+        if name.startswith("checkpoints/"):
+            case.found(name, None, "checkpoints are there only where the terms name keys")
+    if case.wishes.witness is not None:
+        case.found(MANIFEST, 1, "every checkpoint is cosigned by the witness", "there are none", str(case.wishes.witness))
+
+
+def _check_manifest(case: Case, key: VerifierKey, sale: str) -> None:
+    stated = case.manifest.get("signature")
+    if not isinstance(stated, str):
+        case.found(MANIFEST, 1, "the manifest is signed by the arbiter", "it has no signature", key.name)
+        return
+    try:
+        note = parse_note(stated)
+    except NoteError as error:
+        case.found(MANIFEST, 1, "the manifest's signature is a signed note", str(error))
+        return
+    unsigned = {field: value for field, value in case.manifest.items() if field != "signature"}
+    expected = f"{FORMAT}\n{sale}\n{sha256(canonical(unsigned)).hexdigest()}\n"
+    if note.text != expected:
+        case.found(MANIFEST, 1, "the manifest's signature is of this manifest", note.text, expected)
+    elif not is_signed_by(note, key):
+        case.found(MANIFEST, 1, "the manifest is signed by the arbiter", _signers(note), str(key))
+
+
+def _checkpoint(case: Case, log: str, key: VerifierKey, origin: str) -> Checkpoint:
+    file = f"checkpoints/{log}"
+    try:
+        note = parse_note(case.bundle.text(file, LONGEST_NOTE_BYTES))
+        checkpoint = parse_checkpoint(note.text)
+    except NoteError as error:
+        raise FindingError(file, None, "a checkpoint is a signed note about a log", str(error)) from error
+    if checkpoint.origin != origin:
+        raise FindingError(file, 1, "a checkpoint names the log that it is of", checkpoint.origin, origin)
+    if not is_signed_by(note, key):
+        raise FindingError(file, None, "a checkpoint is signed by the key that the terms name", _signers(note), str(key))
+    witness = case.wishes.witness
+    if witness is not None and not is_witnessed_by(note, witness):
+        raise FindingError(file, None, "every checkpoint is cosigned by the witness", _signers(note), str(witness))
+    return checkpoint
+
+
+def check_against_logs(case: Case) -> None:
+    """What was signed is what is there: size, root and head of every checkpoint."""
+    if case.logs is None or case.decided is None:
+        return
+    sizes = {f"regions/{name}": len(log) for name, log in case.logs.items()} | {"decisions": case.decided.records}
+    for log, checkpoint in case.checkpoints.items():
+        name = log.removeprefix("regions/")
+        file, at = f"checkpoints/{log}", case.at_checkpoint.get(log)
+        standing = case.decided.standing
+        may_differ = name in standing.cut_offs or (standing.halted is not None and log != "decisions")
+        if checkpoint.size != sizes[log] and not may_differ:
+            rule = "a checkpoint covers the whole log, and the log all of the checkpoint"
+            case.found(_file(log), sizes[log] or None, rule, f"{sizes[log]} lines", f"{checkpoint.size} lines, as signed")
+        elif at is None:
+            case.not_checked.append(
+                f"{name} signed a log of {checkpoint.size} lines, and the bundle has {sizes[log]}: what it logged beyond"
+            )
+        elif at[1] != checkpoint.head:
+            case.found(file, 4, "the head that was signed is the log's", checkpoint.head, at[1])
+        elif at[0] != checkpoint.root:
+            case.found(file, 3, "the Merkle root that was signed is the log's", checkpoint.root.hex(), at[0].hex())
+
+
+def _file(log: str) -> str:
+    return DECISIONS if log == "decisions" else log_file(log.removeprefix("regions/"))
+
+
+def _signers(note: Note) -> str:
+    return "signed by " + (", ".join(f"{each.name}+{each.key_hash.hex()}" for each in note.signatures) or "nobody")
