@@ -22,9 +22,10 @@ is `findings.py`'s; receipts are `receipt.py`'s.
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from proofs.audit.case import DECISIONS, OUTCOMES, Case, Wishes, log_file
+from proofs.audit.case import Case, Wishes
 from proofs.audit.clocks import Evidence, check_journals
 from proofs.audit.decisions import KINDS, check_decisions
 from proofs.audit.logs import check_logs
@@ -76,13 +77,17 @@ def _walk(case: Case) -> None:
     )
     to_read = _bytes_to_read(case.bundle)
     for name, stop in stops:
-        case.bundle.watch = lambda name=name: case.wishes.watch(name, min(1.0, case.bundle.read_bytes / to_read))
+        case.bundle.watch = partial(_watched, case, name, to_read)
         case.bundle.watch()
         try:
             stop(case)
         except FindingError as error:
             case.keep(error.finding)
     case.wishes.watch("done", 1.0)
+
+
+def _watched(case: Case, stop: str, to_read: int) -> None:
+    case.wishes.watch(stop, min(1.0, case.bundle.read_bytes / to_read))
 
 
 def _bytes_to_read(bundle: Bundle) -> int:

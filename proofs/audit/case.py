@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from model import wire
 from model.invariants import Others
-from model.note import Checkpoint, VerifierKey
+from model.note import Checkpoint
 from model.outcomes import Standing
-from model.terms import Terms
+from model.terms import Keys, Terms
 from model.vocabulary import Decision, Entry, Head, Outcome, RegionName
 from proofs.bundle import Bundle
 from proofs.findings import Finding, FindingError, shortened
@@ -43,7 +43,7 @@ class Wishes:
 
     travel_ns: int = TRAVEL_NS
     witness: WitnessKey | None = None
-    watch: Callable[[str, float], None] = lambda stop, done: None
+    watch: Callable[[str, float], None] = lambda _stop, _done: None
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Log:
 
 @dataclass(slots=True)
 class Looks:
-    """The `seen` records, as columns: where in the decision log, when at the earliest and the latest, what was wanted."""
+    """The `seen` records, as columns: where in the decision log, when by the arbiter's clock, what was wanted."""
 
     indexes: "array[int]" = field(default_factory=lambda: array("q"))
     earliest_ns: "array[int]" = field(default_factory=lambda: array("q"))
@@ -115,14 +115,6 @@ class Told:
 
 
 @dataclass(slots=True)
-class Keys:
-    """Who signs, as the terms name them."""
-
-    arbiter: VerifierKey
-    regions: Mapping[RegionName, VerifierKey]
-
-
-@dataclass(slots=True)
 class Case:
     """One bundle under audit."""
 
@@ -135,6 +127,7 @@ class Case:
     terms: Terms | None = None
     draw_key: bytes | None = None
     keys: Keys | None = None
+    """Who signs, as the terms name them; None in a sale that nobody signs."""
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     """By log, `decisions` or `regions/<name>`: signed by whom it should be."""
     at_checkpoint: dict[str, tuple[bytes, Head] | None] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE
 from model.outcomes import Standing
 from model.replay import Replay
-from model.vocabulary import Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, Won
+from model.vocabulary import Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
 from proofs.audit.case import DECISIONS, Case, Decided, Looks, RegionLooks, log_file
 from proofs.audit.logs import SignedTree
 from proofs.findings import FindingError
@@ -69,7 +69,9 @@ def check_decisions(case: Case) -> None:
         len(looks) if over_at_look < 0 else over_at_look,
     )
     if head != case.head_in_manifest("decisions"):
-        case.found(DECISIONS, records, "the chain ends in the manifest's head", head, case.head_in_manifest("decisions"))
+        case.found(
+            DECISIONS, records, "the chain ends in the manifest's head", head, case.head_in_manifest("decisions")
+        )
     _expect_whole_logs(case, standing)
 
 

@@ -104,9 +104,7 @@ def _by_the_law(log: Log, block: Sequence[bytes]) -> Columns:
     )
 
 
-def _check_heard(
-    case: Case, file: str, columns: Columns, bounds_ns: Sequence[int], heard: Sequence[bytes]
-) -> None:
+def _check_heard(case: Case, file: str, columns: Columns, bounds_ns: Sequence[int], heard: Sequence[bytes]) -> None:
     """A heartbeat says that it was sent at `heard_ns` at the earliest, and the request came after it was read."""
     stamps_ns = columns.stamps_ns
     for at, (stamp_ns, bound_ns, heard_ns) in enumerate(zip(stamps_ns, bounds_ns, map(int, heard), strict=True)):

@@ -20,8 +20,9 @@ from proofs.audit.case import OUTCOMES, Case, Decided, Log, Told, log_file
 from proofs.findings import FindingError
 
 REASONS: Final = ("sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted")
-_NAMES: Final = re.compile(rb'^\{"bound_ns":"[0-9]+","buyer":"([^"]*)".*"request":"([^"]*)","seq":', re.M)
-_REASON: Final = re.compile(rb'^\{(?:"of":"[^"]*",)?(?:"rank":\d+,)?(?:"reason":"([a-z_]+)",)?"request":', re.M)
+_NAMES: Final = re.compile(
+    rb'"buyer":"([^"]*)","clock":"[^"]*","heard_ns":"[0-9]+","request":"([^"]*)","seq":[0-9]+,"stamp_ns":"[0-9]+"'
+)
 
 
 def check_outcomes(case: Case) -> None:
@@ -48,8 +49,8 @@ def _named(case: Case, region: RegionName) -> Iterator[Columns]:
     """Buyers and requests of a log that was found sound."""
     first = 1
     for block in case.blocks(region):
-        buyers, requests = zip(*_NAMES.findall(b"\n".join(block)), strict=True)
-        requests, buyers = (b"\n".join(names).decode().split("\n") for names in (requests, buyers))
+        columns = zip(*_NAMES.findall(b"\n".join(block)), strict=True)
+        buyers, requests = (b"\n".join(names).decode().split("\n") for names in columns)
         yield Columns(first, requests, buyers, (), 0, 0)
         first += len(block)
 
@@ -101,7 +102,8 @@ class _Collected:
         standing = self._decided.standing
         notable, first, last = self._notable.setdefault(log.region, []), block.first_seq, block.first_seq - 1
         last += len(lines)
-        reasons = Counter(reason.decode() for reason in _REASON.findall(b"\n".join(lines)))
+        joined = b"\n".join(lines)
+        reasons = Counter({reason: joined.count(f'"reason":"{reason}"'.encode()) for reason in REASONS})
         self._reasons.update(reasons)
         winning = [] if standing.winner_of.keys().isdisjoint(block.buyers) else [
             at for at, buyer in enumerate(block.buyers) if buyer in standing.winner_of

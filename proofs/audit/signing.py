@@ -11,10 +11,8 @@ more than is exported of it; of any other log it must cover the whole.
 """
 
 from hashlib import sha256
-from typing import Any, Final
 
 from model.note import (
-    ARBITER_KEY,
     LONGEST_NOTE_BYTES,
     Checkpoint,
     Note,
@@ -23,56 +21,21 @@ from model.note import (
     decisions_origin,
     parse_checkpoint,
     parse_note,
-    parse_verifier_key,
-    region_key_name,
     region_origin,
 )
-from model.terms import Terms
 from model.wire import canonical
-from proofs.audit.case import DECISIONS, Case, Keys, log_file
+from proofs.audit.case import DECISIONS, Case, log_file
 from proofs.audit.manifest import FILE as MANIFEST
 from proofs.audit.manifest import FORMAT
-from proofs.findings import FindingError, shortened
+from proofs.findings import FindingError
 from proofs.signatures import is_signed_by, is_witnessed_by
-
-TERMS: Final = "terms.json"
-
-
-def read_keys(file: str, terms: Terms) -> Keys | None:
-    """Who signs, as the terms name them; None where they name nobody.
-
-    Raises:
-        FindingError: they name somebody, and not just the arbiter and every region, each by a good key.
-    """
-    stated: Any = terms.stated.get("keys")
-    if stated is None:
-        return None
-    rule = "the terms name a key for the arbiter and for each region, and no other"
-    if not isinstance(stated, dict) or stated.keys() != {"arbiter", "regions"}:
-        raise FindingError(file, 1, rule, shortened(str(stated)))
-    if not isinstance(stated["regions"], dict) or stated["regions"].keys() != set(terms.regions):
-        raise FindingError(file, 1, rule, shortened(str(stated["regions"])))
-    return Keys(
-        _key(file, stated["arbiter"], ARBITER_KEY),
-        {name: _key(file, stated["regions"][name], region_key_name(name)) for name in terms.regions},
-    )
-
-
-def _key(file: str, text: object, name: str) -> VerifierKey:
-    try:
-        key = parse_verifier_key(str(text))
-    except NoteError as error:
-        raise FindingError(file, 1, "every key is an Ed25519 verifier key", str(error)) from error
-    if key.name != name:
-        raise FindingError(file, 1, "every key is named after who signs with it", key.name, name)
-    return key
 
 
 def check_signatures(case: Case) -> None:
     """The manifest's signature, and that every checkpoint is there and signed by whom it should be."""
     if case.terms is None:
         return
-    case.keys = read_keys(TERMS, case.terms)
+    case.keys = case.terms.keys
     if case.keys is None:
         _expect_nothing_signed(case)
         return
@@ -98,7 +61,9 @@ def _expect_nothing_signed(case: Case) -> None:
         if name.startswith("checkpoints/"):
             case.found(name, None, "checkpoints are there only where the terms name keys")
     if case.wishes.witness is not None:
-        case.found(MANIFEST, 1, "every checkpoint is cosigned by the witness", "there are none", str(case.wishes.witness))
+        case.found(
+            MANIFEST, 1, "every checkpoint is cosigned by the witness", "there are none", str(case.wishes.witness)
+        )
 
 
 def _check_manifest(case: Case, key: VerifierKey, sale: str) -> None:
@@ -129,7 +94,9 @@ def _checkpoint(case: Case, log: str, key: VerifierKey, origin: str) -> Checkpoi
     if checkpoint.origin != origin:
         raise FindingError(file, 1, "a checkpoint names the log that it is of", checkpoint.origin, origin)
     if not is_signed_by(note, key):
-        raise FindingError(file, None, "a checkpoint is signed by the key that the terms name", _signers(note), str(key))
+        raise FindingError(
+            file, None, "a checkpoint is signed by the key that the terms name", _signers(note), str(key)
+        )
     witness = case.wishes.witness
     if witness is not None and not is_witnessed_by(note, witness):
         raise FindingError(file, None, "every checkpoint is cosigned by the witness", _signers(note), str(witness))
@@ -148,10 +115,12 @@ def check_against_logs(case: Case) -> None:
         may_differ = name in standing.cut_offs or (standing.halted is not None and log != "decisions")
         if checkpoint.size != sizes[log] and not may_differ:
             rule = "a checkpoint covers the whole log, and the log all of the checkpoint"
-            case.found(_file(log), sizes[log] or None, rule, f"{sizes[log]} lines", f"{checkpoint.size} lines, as signed")
+            case.found(
+                _file(log), sizes[log] or None, rule, f"{sizes[log]} lines", f"{checkpoint.size} lines, as signed"
+            )
         elif at is None:
             case.not_checked.append(
-                f"{name} signed a log of {checkpoint.size} lines, and the bundle has {sizes[log]}: what it logged beyond"
+                f"What {name} logged beyond its {sizes[log]:,} lines here: it signed a log of {checkpoint.size:,}."
             )
         elif at[1] != checkpoint.head:
             case.found(file, 4, "the head that was signed is the log's", checkpoint.head, at[1])
