@@ -6,7 +6,8 @@ drift or by rate and wander from then to the stamp. The reading itself adds more
 a recorded bound may be above that, and never below.
 
 A stamp is turned back into a moment of RAW to know how long after the update it was. Two nanoseconds are allowed for
-rounding on that way.
+rounding on that way. Where the journal does not state the drift (it begins in the middle) the update's own bound is all
+that is asked.
 """
 
 from collections import Counter
@@ -127,12 +128,14 @@ class _Need:
         if said is None or said.line is None:
             return 0
         line = said.line
+        if not said.drift_ppb:
+            return line.bound_ns
         elapsed_ns = stamp_ns - line.offset_ns - line.as_of_raw_ns
         by_rate_ns = elapsed_ns - extrapolated_ns(elapsed_ns, line.rate_ppt)
         least_ns = max(0, min(abs(elapsed_ns), abs(by_rate_ns)) - ROUNDING_NS)
         return line.bound_ns + min(
             rate_growth_ns(least_ns, line.rate_bound_ppt, said.wander_ppt_s) - 1,
-            growth_ns(least_ns, said.drift_ppb) if said.drift_ppb else 2**62,
+            growth_ns(least_ns, said.drift_ppb),
         )
 
 

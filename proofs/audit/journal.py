@@ -6,8 +6,9 @@ is `model/track.py` and `model/clock.py`, the very functions that the daemon run
 them agree on, joined with what was believed before. An update whose line does not come out to the nanosecond is a
 finding.
 
-What can be computed: everything since the journal's first `start` or `broke`, where a daemon begins from nothing. Of
-updates before that (an excerpt that begins in the middle) only the form is checked, and the report says so. One thing
+What can be computed: everything after a `start`, which states drift, wander and sources, and where a daemon begins from
+nothing. (So an excerpt may leave out what is between a `start` and a later `broke`.) Of updates before the first `start`
+only the form is checked, and the report says so. One thing
 the journal does not hold: when a silent source stops counting. The record says how many were counted, so the sources
 that were heard of longest ago are left out until the number fits.
 """
@@ -87,7 +88,8 @@ class _Daemon:
     file: str
     host: str
     oscillator: Oscillator | None = None
-    sources: int = 0
+    sources: tuple[str, ...] = ()
+    """In the order of the start record: the daemon asks them in this order, and rounding hangs on it."""
     is_complete: bool = False
     update: int | None = None
     belief: Track | None = None
@@ -123,9 +125,9 @@ def _take(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said | None:
                 rule = "a journal is of the host that its file is named after"
                 raise FindingError(daemon.file, at, rule, shortened(str(record["host"])), daemon.host)
             daemon.oscillator = Oscillator(_small(record["drift_ppb"]), _small(record["wander_ppt_s"]))
-            daemon.sources = len(record["sources"])
-            if daemon.sources > MOST_SOURCES:
-                raise ValueError(f"{daemon.sources} sources")
+            daemon.sources = tuple(record["sources"])
+            if not all(isinstance(name, str) for name in daemon.sources) or len(daemon.sources) > MOST_SOURCES:
+                raise ValueError("sources")
             _number(record["raw_ns"])
             daemon.is_complete, daemon.update = True, None
             _forget(daemon)
@@ -133,7 +135,7 @@ def _take(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said | None:
             _expect_fields(record, {"type", "why", "update", "raw_ns"})
             _expect_next(daemon, at, record["update"])
             _number(record["raw_ns"])
-            daemon.is_complete = daemon.oscillator is not None
+            daemon.is_complete = bool(daemon.sources)
             _forget(daemon)
             return Said(record["update"], at, None, *_stated(daemon), daemon.is_complete, is_local=False)
         case "update":
@@ -199,7 +201,7 @@ def _hear(daemon: _Daemon, at: int, newest: Exchange) -> None:
         rule = "an exchange does not contradict itself"
         raise FindingError(daemon.file, at, rule, f"with {shortened(newest.source)}")
     if voice is None:
-        if len(daemon.voices) >= daemon.sources:
+        if newest.source not in daemon.sources and daemon.sources:
             raise FindingError(daemon.file, at, "nobody is heard but the stated sources", shortened(newest.source))
         daemon.voices[newest.source] = _Voice(track.begin(at_raw_ns, offset, daemon.oscillator), newest)
         return
@@ -225,7 +227,7 @@ def _advanced(daemon: _Daemon, record: dict[str, Any], line: Line | None, moved:
         return None if _may_break(daemon, record) else daemon.line
     now_raw_ns = line.as_of_raw_ns
     said = _voices(daemon, now_raw_ns, _small(record["sources"]))
-    needed = len(said) - tolerated_liars(max(1, daemon.sources - _echoes(daemon)))
+    needed = len(said) - tolerated_liars(max(1, len(daemon.sources) - _echoes(daemon)))
     if needed <= 0:
         return None
     loose = hull([each.loose for each in said], needed)
@@ -256,12 +258,15 @@ def _may_break(daemon: _Daemon, record: dict[str, Any]) -> bool:
 def _voices(daemon: _Daemon, now_raw_ns: int, counted: int) -> list[Track]:
     """What each upstream says now, by its most precise member; of as many upstreams as the record counted."""
     assert daemon.oscillator is not None
-    groups = _upstreams({name: voice.newest for name, voice in daemon.voices.items()})
-    by_age = sorted(daemon.voices.items(), key=lambda item: item[1].newest.received_raw_ns)
-    while by_age and len({groups[name] for name, _ in by_age}) > counted:
+    groups = _groups(daemon)
+    by_age = sorted(groups, key=lambda name: daemon.voices[name].newest.received_raw_ns)
+    while by_age and len({groups[name] for name in by_age}) > counted:
         del by_age[0]
     best: dict[str, tuple[int, str, Track]] = {}
-    for name, voice in by_age:
+    for name in groups:
+        if name not in by_age:
+            continue
+        voice = daemon.voices[name]
         now = track.later(voice.track, now_raw_ns, daemon.oscillator)
         offset = track.extent(now)
         mine = (offset.latest_ns - offset.earliest_ns, name, now)
@@ -271,8 +276,12 @@ def _voices(daemon: _Daemon, now_raw_ns: int, counted: int) -> list[Track]:
 
 def _echoes(daemon: _Daemon) -> int:
     """How many of the sources only repeat another one's upstream."""
-    groups = _upstreams({name: voice.newest for name, voice in daemon.voices.items()})
-    return sum(name != speaker for name, speaker in groups.items())
+    return sum(name != speaker for name, speaker in _groups(daemon).items())
+
+
+def _groups(daemon: _Daemon) -> dict[str, str]:
+    """By source that was ever heard, in their stated order, who speaks for it."""
+    return _upstreams({name: daemon.voices[name].newest for name in daemon.sources if name in daemon.voices})
 
 
 def _upstreams(newest: dict[str, Exchange]) -> dict[str, str]:
