@@ -17,7 +17,7 @@ stop on what the former left standing:
 A stop that cannot be made because an earlier one failed is left out: its findings would be echoes. Logs are streamed,
 twice more than once; memory grows with the number of requests (the model must know who waits) by some three hundred
 bytes each at the most, and with nothing else that a file may say. Names, links and zips are `bundle.py`'s; the report
-is `findings.py`'s; receipts are `receipt.py`'s.
+is `report.py`'s; receipts are `receipt.py`'s.
 """
 
 from collections import Counter
@@ -25,6 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from proofs.audit import back_dating, fairness, series
 from proofs.audit.case import Case, Wishes
 from proofs.audit.clocks import Evidence, check_journals
 from proofs.audit.decisions import KINDS, check_decisions
@@ -33,9 +34,10 @@ from proofs.audit.manifest import check_heads, check_manifest
 from proofs.audit.outcomes import REASONS, check_outcomes
 from proofs.audit.promises import check_promises
 from proofs.audit.published import check_seed, check_terms
+from proofs.audit.report import Report, render
 from proofs.audit.signing import check_against_logs, check_signatures
 from proofs.bundle import Bundle, NotABundleError, open_bundle
-from proofs.findings import Finding, FindingError, Report, render, shortened
+from proofs.findings import Finding, FindingError, shortened
 
 __all__ = ["Finding", "NotABundleError", "Report", "Wishes", "audit", "render"]
 
@@ -50,12 +52,12 @@ def audit(path: Path, wishes: Wishes | None = None) -> Report:
         case = Case(bundle, wishes or Wishes())
         for finding in bundle.findings:
             case.keep(finding)
-        _walk(case)
-        return _report(case, str(path))
+        evidence = _walk(case)
+        return _report(case, evidence, str(path))
 
 
-def _walk(case: Case) -> None:
-    """Every stop of the road, in order."""
+def _walk(case: Case) -> Evidence:
+    """Every stop of the road, in order. Returns the clock evidence that was found on it."""
     evidence = Evidence()
 
     def journals(case: Case) -> None:
@@ -84,6 +86,7 @@ def _walk(case: Case) -> None:
         except FindingError as error:
             case.keep(error.finding)
     case.wishes.watch("done", 1.0)
+    return evidence
 
 
 def _watched(case: Case, stop: str, to_read: int) -> None:
@@ -97,10 +100,11 @@ def _bytes_to_read(bundle: Bundle) -> int:
     return max(1, 2 * once + 2 * logs)
 
 
-def _report(case: Case, path: str) -> Report:
+def _report(case: Case, evidence: Evidence, path: str) -> Report:
     decided, told = case.decided, case.told
     kinds = Counter[str]() if decided is None else decided.kinds
     reasons = Counter[str]() if told is None else told.reasons
+    room = back_dating.measure(case)
     return Report(
         bundle=path,
         sale="" if case.terms is None else case.terms.sale(),
@@ -112,6 +116,10 @@ def _report(case: Case, path: str) -> Report:
         not_checked=tuple(_not_checked(case)),
         alarms=tuple(case.alarms),
         signed=case.keys is not None,
+        clocks=tuple(evidence.hosts.values()),
+        back_dating=room,
+        fairness=fairness.state(case),
+        series=series.collect(case),
     )
 
 

@@ -146,9 +146,9 @@ class Case:
             self.findings.append(finding)
 
     def head_in_manifest(self, log: str) -> str:
-        """What the manifest states as a chain's head."""
+        """What the manifest states as a chain's head; "" where it cannot be read, which was found before."""
         heads = self.manifest.get("heads")
-        return shortened(str(heads.get(log))) if isinstance(heads, dict) else "nothing"
+        return shortened(str(heads.get(log))) if isinstance(heads, dict) else ""
 
     def blocks(self, region: RegionName) -> Iterator[list[bytes]]:
         """The lines of a region's log."""

@@ -68,10 +68,9 @@ def check_decisions(case: Case) -> None:
         standing,
         len(looks) if over_at_look < 0 else over_at_look,
     )
-    if head != case.head_in_manifest("decisions"):
-        case.found(
-            DECISIONS, records, "the chain ends in the manifest's head", head, case.head_in_manifest("decisions")
-        )
+    stated = case.head_in_manifest("decisions")
+    if stated not in {"", head}:
+        case.found(DECISIONS, records, "the chain ends in the manifest's head", head, stated)
     _expect_whole_logs(case, standing)
 
 
@@ -138,9 +137,17 @@ def _told_as_finding(file: str, line: int | None) -> Iterator[None]:
     try:
         yield
     except Contradiction as error:
-        rule, bracket, detail = error.rule.partition(" (")
-        where = f"region {error.region}: " if error.region else ""
-        found = detail.removesuffix(")") if bracket else ""
-        raise FindingError(file, line, where + rule, found) from error
+        raise _finding(file, line, error) from error
     except RecursionError as error:
         raise FindingError(file, line, "records are not nested deeply") from error
+
+
+def _finding(file: str, line: int | None, error: Contradiction) -> FindingError:
+    """What the model found, with what it expected apart where it says so."""
+    decides, says, found = error.rule.partition(", and the log says ")
+    if says:
+        expected = decides.removeprefix("the model decides ")
+        return FindingError(file, line, "every decision is what the model decides from the logs", found, expected)
+    rule, bracket, detail = error.rule.partition(" (")
+    where = f"region {error.region}: " if error.region else ""
+    return FindingError(file, line, where + rule, detail.removesuffix(")") if bracket else "")

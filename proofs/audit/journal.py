@@ -7,10 +7,9 @@ them agree on, joined with what was believed before. An update whose line does n
 finding.
 
 What can be computed: everything after a `start`, which states drift, wander and sources, and where a daemon begins from
-nothing. (So an excerpt may leave out what is between a `start` and a later `broke`.) Of updates before the first `start`
-only the form is checked, and the report says so. One thing
-the journal does not hold: when a silent source stops counting. The record says how many were counted, so the sources
-that were heard of longest ago are left out until the number fits.
+nothing. (So an excerpt may leave out what is between a `start` and a later `broke`.) Of updates before a first `start`
+only the form is checked, and the report says so. One thing the journal does not hold: when a silent source stops
+counting. The record says how many were counted, so those heard of longest ago are left out until the number fits.
 """
 
 import json

@@ -37,7 +37,7 @@ def check_manifest(case: Case) -> None:
 
 def check_heads(case: Case) -> None:
     """The manifest names the chains of this sale."""
-    if case.terms is None:
+    if case.terms is None or not case.manifest:
         return
     heads = case.manifest.get("heads")
     wanted = {"decisions", *(f"regions/{region}" for region in case.terms.regions)}

@@ -34,7 +34,7 @@ class JournalledWorld(World):
         return keeper
 
     def _tick(self) -> None:
-        """The world's own, which throws the records away when it is done: they are taken from a list that keeps them."""
+        """The world's own, which throws its records away when it is done."""
         keeper, journal = self.keeper, self.journal
 
         class Kept(list[Record]):
@@ -98,4 +98,3 @@ class CalmHost:
     def lines(self) -> list[bytes]:
         """The journal."""
         return [line_of(record) for record in self.records]
-

@@ -81,12 +81,14 @@ class Sale:
 
 def a_sale(
     requests: int = 150, stock: int = 20, *, seed: int = 1, lasts_ns: int = 400 * MS, lie: Lie | None = None,
-    signed: bool = True, silent: str = "", secret: str = "",
+    signed: bool = True, silent: str = "", secret: str = "", hosts_each: int = 2, polls: int = 18,
 ) -> Sale:  # fmt: skip
     """A sale of some buyers, of whom every twelfth presses in two regions and every tenth waits in the lobby.
 
     Args:
         silent: a region that falls silent half-way, and is cut off.
+        secret: other keys come of another one.
+        polls: how often each host asks a time server.
     """
     chance = random.Random(seed)
     signers = Signers(REGIONS, secret)
@@ -99,10 +101,10 @@ def a_sale(
     terms = read_terms(proposed).committed(SEED)
     hosts = {
         f"{name}-{number}": CalmHost(f"{name}-{number}", chance.randrange(-30_000, 30_000), chance, 10**12).run(
-            OPENS_NS - 60_000 * MS, OPENS_NS + 12_000 * MS, 4_000 * MS
+            OPENS_NS - 60_000 * MS, OPENS_NS + 12_000 * MS, 72_000 * MS // polls
         )
         for name in REGIONS
-        for number in (1, 2)
+        for number in range(1, hosts_each + 1)
     }
     presses = _presses(chance, requests, lasts_ns)
     logged = {name: list[tuple[int, str, bytes]]() for name in REGIONS}
@@ -113,7 +115,7 @@ def a_sale(
     for logged_ns, at_ns, region, buyer in sorted(arrivals):
         log = logged[region]
         stamped_ns = OPENS_NS + lie.friend_stamped_ns if lie is not None and buyer == "friend" else at_ns
-        stamp_ns, bound_ns, clock = hosts[f"{region}-{chance.choice('12')}"].stamp(stamped_ns)
+        stamp_ns, bound_ns, clock = hosts[f"{region}-{chance.randint(1, hosts_each)}"].stamp(stamped_ns)
         request = f"{region}.{sha256(f'{buyer}{at_ns}'.encode()).hexdigest()[:24]}"
         before, after = wire.log_line_halves(request, buyer, stamp_ns, bound_ns, clock, stamped_ns - 30 * MS)
         log.append((logged_ns, buyer, f"{before}{len(log) + 1}{after}".encode()))

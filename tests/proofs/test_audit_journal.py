@@ -1,13 +1,10 @@
 """Clock journals: what the daemon wrote is computed again to the nanosecond, and what somebody else wrote is found."""
 
-import json
-import random
 from pathlib import Path
 
 import pytest
 
 from proofs.audit.journal import read_journal
-from proofs.findings import FindingError
 from tests.proofs.journals import CalmHost, JournalledWorld, line_of
 
 UTC_NS = 1_795_809_600_000_000_000
