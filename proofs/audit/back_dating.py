@@ -18,14 +18,15 @@ arbiter that was started again, or a region that fell silent and was cut off all
 """
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from model import guards
 from model.terms import Terms
 from model.vocabulary import RegionName
-from proofs.audit.case import Case, Log, Looks
+from proofs.audit.case import Case, Log, Looks, RegionLooks
 
 BINS: Final = 40
 """Of the room's histogram, for the page."""
@@ -75,8 +76,10 @@ def measure(case: Case) -> BackDating | None:
     travel_ns = case.wishes.travel_ns
     room_allowed_ns = terms.tie_window_ns + terms.intake_grace_ns + travel_ns
     mark_lag_allowed_ns = terms.intake_grace_ns + travel_ns
+    measured = {region: _measured(terms, log, looks, mattered) for region, log in case.logs.items()}
+    top_ns = max((rooms[-1] for rooms, _ in measured.values() if rooms), default=0)
     rooms = tuple(
-        _room(terms, log, looks, mattered, room_allowed_ns, mark_lag_allowed_ns) for log in case.logs.values()
+        _room(region, *of, room_allowed_ns, mark_lag_allowed_ns, max(top_ns, 1)) for region, of in measured.items()
     )
     held = [
         (looks.latest_ns[at] - looks.wanted_ns[at] - terms.intake_grace_ns, looks.indexes[at] + 1)
@@ -89,45 +92,46 @@ def measure(case: Case) -> BackDating | None:
     return told
 
 
-def _room(terms: Terms, log: Log, looks: Looks, mattered: int, room_allowed_ns: int, mark_lag_allowed_ns: int) -> Room:
-    of = looks.of.get(log.region)
-    if of is None:
-        return Room(log.region, 0, None, None, None, None, None, 0, 0, (), 0)
-    rooms, lags = array("q"), array("q")
-    read = 0
+def _measured(terms: Terms, log: Log, looks: Looks, mattered: int) -> tuple["array[int]", "array[int]"]:
+    """One region's rooms of entries and lags of marks, the least first."""
+    of, rooms, lags, read = looks.of.get(log.region, RegionLooks()), array("q"), array("q"), 0
     for seq, mark_ns, latest_ns in zip(of.seqs[:mattered], of.marks_ns, looks.latest_ns, strict=False):
         stamps_ns = log.stamps_ns[read:seq]
         rooms.extend(latest_ns - guards.place_ns(stamp_ns, terms.opens_ns) for stamp_ns in stamps_ns)
         if mark_ns:
             lags.append(latest_ns - mark_ns)
         read = max(read, seq)
-    ordered, lagged = sorted(rooms), sorted(lags)
-    top_ns = max(ordered[-1] if ordered else 0, room_allowed_ns, 1)
+    return array("q", sorted(rooms)), array("q", sorted(lags))
+
+
+def _room(
+    region: RegionName, rooms: "array[int]", lags: "array[int]", room_allowed_ns: int, lag_allowed_ns: int, top_ns: int
+) -> Room:
     histogram = [0] * BINS
-    for room_ns in ordered:
+    for room_ns in rooms:
         histogram[min(max(room_ns, 0) * BINS // (top_ns + 1), BINS - 1)] += 1
     return Room(
-        log.region,
-        len(ordered),
-        _percentile(ordered, 50),
-        _percentile(ordered, 99),
-        _percentile(ordered, 100),
-        _percentile(lagged, 50),
-        _percentile(lagged, 100),
-        _beyond(ordered, room_allowed_ns),
-        _beyond(lagged, mark_lag_allowed_ns),
+        region,
+        len(rooms),
+        _percentile(rooms, 50),
+        _percentile(rooms, 99),
+        _percentile(rooms, 100),
+        _percentile(lags, 50),
+        _percentile(lags, 100),
+        _beyond(rooms, room_allowed_ns),
+        _beyond(lags, lag_allowed_ns),
         tuple(histogram),
         top_ns,
     )
 
 
-def _percentile(ordered: list[int], percent: int) -> int | None:
+def _percentile(ordered: Sequence[int], percent: int) -> int | None:
     """The least value that so many percent do not exceed."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else None
 
 
-def _beyond(ordered: list[int], allowed_ns: int) -> int:
-    return sum(value > allowed_ns for value in ordered)
+def _beyond(ordered: Sequence[int], allowed_ns: int) -> int:
+    return len(ordered) - bisect_right(ordered, allowed_ns)
 
 
 def _alarms(told: BackDating) -> Iterable[str]:

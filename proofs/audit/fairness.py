@@ -77,6 +77,8 @@ class Fairness:
     shares: tuple[Share, ...]
     pots: "array[int]"
     """How many were in the pot, by rank."""
+    earliest_ns: "array[int]"
+    """The earliest place that waited, by rank."""
 
 
 class Likely(NamedTuple):
@@ -107,7 +109,7 @@ def state(case: Case) -> Fairness | None:
         shares.append(Share(region, buyers[at], won[at], float(mean), low, high, probability))
     return Fairness(
         sum(buyers.values()), len(winners), kinds["order"], kinds["rank"], kinds["lot"], max(pots, default=0),
-        is_exact, tuple(shares), pots,
+        is_exact, tuple(shares), pots, earliest_ns,
     )  # fmt: skip
 
 

@@ -7,9 +7,11 @@ them agree on, joined with what was believed before. An update whose line does n
 finding.
 
 What can be computed: everything after a `start`, which states drift, wander and sources, and where a daemon begins from
-nothing. (So an excerpt may leave out what is between a `start` and a later `broke`.) Of updates before a first `start`
-only the form is checked, and the report says so. One thing the journal does not hold: when a silent source stops
-counting. The record says how many were counted, so those heard of longest ago are left out until the number fits.
+nothing, and after a `broke`. An excerpt has the `start` and then only the time around a sale. It is known as such when
+the first update after a `start` counts sources that were not heard, or heard one long after; from there to the next
+`broke` a line is only held against what the newest exchanges allow (`_expect_agreement`), and the report says so. One
+thing the journal does not hold: when a silent source stops counting. The record says how many were counted, so those
+heard of longest ago are left out until the number fits.
 """
 
 import json
@@ -26,6 +28,8 @@ WANDER_DISTRUST: Final = 8
 """A stated wander that was broken is believed this many times less, as the daemon does."""
 GREATEST_WANDER: Final = 2**32 - 1
 MOST_SOURCES: Final = 64
+LATEST_BEGINNING_NS: Final = 60_000_000_000
+"""A daemon asks at once when it begins; who is heard first so late was not the first."""
 NO_UPSTREAM: Final = frozenset({0, *(int.from_bytes(name, "big") for name in (b"LOCL", b"PAGE", b"PTP\0", b"CHRN"))})
 LOOPBACK_NET: Final = 127
 
@@ -90,6 +94,9 @@ class _Daemon:
     sources: tuple[str, ...] = ()
     """In the order of the start record: the daemon asks them in this order, and rounding hangs on it."""
     is_complete: bool = False
+    """Whether everything that was heard since the daemon began, or forgot, is in the journal."""
+    started_raw_ns: int | None = None
+    """When the daemon began, until its first update is read."""
     update: int | None = None
     belief: Track | None = None
     line: Line | None = None
@@ -127,7 +134,7 @@ def _take(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said | None:
             daemon.sources = tuple(record["sources"])
             if not all(isinstance(name, str) for name in daemon.sources) or len(daemon.sources) > MOST_SOURCES:
                 raise ValueError("sources")
-            _number(record["raw_ns"])
+            daemon.started_raw_ns = _number(record["raw_ns"])
             daemon.is_complete, daemon.update = True, None
             _forget(daemon)
         case "broke":
@@ -172,8 +179,13 @@ def _update(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said:
         raise FindingError(daemon.file, at, "an update keeps its number only where nothing changed", f"update {number}")
     is_local = any(each.address == "local" for each in heard)
     daemon.update = number
+    if daemon.started_raw_ns is not None:
+        late = any(each.sent_raw_ns - daemon.started_raw_ns > LATEST_BEGINNING_NS for each in heard)
+        daemon.is_complete = not late and _small(record["sources"]) <= len(heard)
+        daemon.started_raw_ns = None
     if daemon.oscillator is None or not daemon.is_complete:
         daemon.oscillator = replace(daemon.oscillator or Oscillator(0, 0), wander_ppt_s=wander_ppt_s)
+        _expect_agreement(daemon, at, heard, line)
         daemon.line = line
         return Said(number, at, line, *_stated(daemon), is_recomputed=False, is_local=is_local)
     for each in heard:
@@ -188,6 +200,27 @@ def _update(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said:
         raise FindingError(daemon.file, at, RECOMPUTED, _told(line), _told(expected))
     daemon.line = line
     return Said(number, at, line, *_stated(daemon), is_recomputed=True, is_local=is_local)
+
+
+def _expect_agreement(daemon: _Daemon, at: int, heard: list[Exchange], line: Line | None) -> None:
+    """A line whose past is not in the journal must still touch what enough of the newest exchanges allow."""
+    assert daemon.oscillator is not None
+    drift_ppb = daemon.oscillator.drift_ppb
+    for each in heard:
+        offset = each.offset(each.received_raw_ns, drift_ppb)
+        if offset is not None and len(daemon.voices) <= MOST_SOURCES:
+            begun = track.begin(each.received_raw_ns, offset, daemon.oscillator)
+            daemon.voices[each.source] = _Voice(begun, each)
+    newest = [voice.newest for voice in daemon.voices.values()]
+    if line is None or not drift_ppb or any(each.received_raw_ns > line.as_of_raw_ns for each in newest):
+        return
+    allowed = [offset for each in newest if (offset := each.offset(line.as_of_raw_ns, drift_ppb)) is not None]
+    needed = len(allowed) - tolerated_liars(max(1, len(daemon.sources)))
+    among = hull(allowed, needed) if needed > 0 else None
+    stated = Interval(line.offset_ns - line.bound_ns, line.offset_ns + line.bound_ns)
+    if among is not None and intersect(among, stated) is None:
+        rule = "an update's line agrees with enough of the exchanges that were heard last"
+        raise FindingError(daemon.file, at, rule, _told(line), f"UTC − RAW in [{among.earliest_ns}, {among.latest_ns}]")
 
 
 def _hear(daemon: _Daemon, at: int, newest: Exchange) -> None:

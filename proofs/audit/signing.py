@@ -28,7 +28,7 @@ from proofs.audit.case import DECISIONS, Case, log_file
 from proofs.audit.manifest import FILE as MANIFEST
 from proofs.audit.manifest import FORMAT
 from proofs.findings import FindingError
-from proofs.signatures import is_signed_by, is_witnessed_by
+from proofs.signatures import WitnessKey, is_signed_by, is_witnessed_by
 
 
 def check_signatures(case: Case) -> None:
@@ -86,20 +86,29 @@ def _check_manifest(case: Case, key: VerifierKey, sale: str) -> None:
 
 def _checkpoint(case: Case, log: str, key: VerifierKey, origin: str) -> Checkpoint:
     file = f"checkpoints/{log}"
+    return read_checkpoint(file, None, case.bundle.text(file, LONGEST_NOTE_BYTES), key, origin, case.wishes.witness)
+
+
+def read_checkpoint(
+    file: str, line: int | None, text: str, key: VerifierKey, origin: str, witness: WitnessKey | None
+) -> Checkpoint:
+    """What was signed of a log.
+
+    Raises:
+        FindingError: it is no checkpoint, of another log, or not signed by the key, or not by the witness.
+    """
     try:
-        note = parse_note(case.bundle.text(file, LONGEST_NOTE_BYTES))
+        note = parse_note(text)
         checkpoint = parse_checkpoint(note.text)
     except NoteError as error:
-        raise FindingError(file, None, "a checkpoint is a signed note about a log", str(error)) from error
+        raise FindingError(file, line, "a checkpoint is a signed note about a log", str(error)) from error
     if checkpoint.origin != origin:
-        raise FindingError(file, 1, "a checkpoint names the log that it is of", checkpoint.origin, origin)
+        raise FindingError(file, line, "a checkpoint names the log that it is of", checkpoint.origin, origin)
     if not is_signed_by(note, key):
-        raise FindingError(
-            file, None, "a checkpoint is signed by the key that the terms name", _signers(note), str(key)
-        )
-    witness = case.wishes.witness
+        rule = "a checkpoint is signed by the key that the terms name"
+        raise FindingError(file, line, rule, _signers(note), str(key))
     if witness is not None and not is_witnessed_by(note, witness):
-        raise FindingError(file, None, "every checkpoint is cosigned by the witness", _signers(note), str(witness))
+        raise FindingError(file, line, "every checkpoint is cosigned by the witness", _signers(note), str(witness))
     return checkpoint
 
 

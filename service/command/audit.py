@@ -37,7 +37,7 @@ def audit(
     from proofs.audit import audit as audit_bundle
     from proofs.audit.case import TRAVEL_NS
     from proofs.audit.page import page
-    from proofs.audit.receipt import NotAReceiptError, audit_receipt, render_receipt
+    from proofs.audit.receipt import NotAReceiptError, audit_receipt
     from proofs.signatures import parse_witness_key
 
     if bundle is None and receipt is None:
@@ -56,7 +56,7 @@ def audit(
             with _progress(as_json) as watch:
                 report = audit_bundle(bundle, Wishes(TRAVEL_NS if travel_ns is None else travel_ns, key, watch))
             good = report.ok
-        told = None if receipt is None else audit_receipt(receipt, bundle, key)
+        told = None if receipt is None else audit_receipt(receipt, bundle, key, report)
     except (NotABundleError, NotAReceiptError) as error:
         raise CannotRun(str(error)) from error
     if html is not None and report is not None:
@@ -70,9 +70,18 @@ def audit(
         if report is not None:
             render(report, console)
         if told is not None:
-            render_receipt(told, console, tz if explain else None)
+            _render_receipt(told, console, tz if explain else None)
     if not good or (told is not None and not told.ok):
         raise typer.Exit(1)
+
+
+def _render_receipt(told: Any, console: Console, zone: str | None) -> None:
+    from proofs.audit.story import render_receipt
+
+    try:
+        render_receipt(told, console, zone)
+    except ValueError as error:
+        raise CannotRun(f"--tz: {error}") from error
 
 
 def _fields(report: Any, told: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proofs.audit.journal import read_journal
-from tests.proofs.journals import CalmHost, JournalledWorld, line_of
+from tests.proofs.journals import JournalledWorld, line_of
 
 UTC_NS = 1_795_809_600_000_000_000
 

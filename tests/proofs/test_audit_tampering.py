@@ -288,7 +288,7 @@ KINDS: dict[str, tuple[Callable[[Forger], Edit], str, str | None]] = {
         "is missing|every file",
         "is missing|every file|checkpoint",
     ),
-    "a file more": (lambda f: ("regions/mars.jsonl", b""), "region that the terms name", "region that the terms name"),
+    "a file more": (lambda _: ("regions/mars.jsonl", b""), "region that the terms name", "region that the terms name"),
     "a bit": (
         lambda f: f.bit(f.chance.choice([NORTH, DECISIONS, OUTCOMES, "terms.json", "seed.json", CLOCK])),
         MANIFEST_SIGNED + "|.*",
