@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, TypeAlias
 
-from model.clock import extrapolated_ns, growth_ns, rate_growth_ns
+from model.clock import PPB, PPT, Line, extrapolated_ns, growth_ns, rate_growth_ns
 from model.columns import Columns
 from proofs.audit.case import Case, Log
 from proofs.audit.journal import Said, read_journal
@@ -25,6 +25,10 @@ from proofs.findings import FindingError, shortened
 ROUNDING_NS: Final = 2
 MOST_UPDATES: Final = 2_000_000
 """Of all journals of a bundle: some 400 bytes each are kept. A host makes one every few seconds."""
+
+
+_Quick: TypeAlias = tuple[int, int, int, int]
+"""UTC at the update, its bound, how far its rate may be off, and its wander."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Evidence:
     """Stamps of hosts without a journal."""
     _unsure: Counter[str] = field(default_factory=Counter)
     """Stamps that name an update which could not be computed again."""
+    _quick: "dict[bytes, _Quick]" = field(default_factory=dict)
 
     def check(
         self, case: Case, file: str, log: Log, columns: Columns, bounds_ns: Sequence[int], clocks: Sequence[bytes]
@@ -67,13 +72,31 @@ class Evidence:
                 self._unsure[host] += times
         if not self.hosts:
             return
-        rows = zip(clocks, columns.stamps_ns, bounds_ns, strict=True)
-        seen, known = b"", [_Need()]
-        for at, (clock, stamp_ns, bound_ns) in enumerate(rows):
-            if clock != seen:
-                seen, known = clock, self._needs(clock)
-            if not any(need.allows(stamp_ns, bound_ns) for need in known):
-                self._found(case, file, columns.first_seq + at, clock, stamp_ns, bound_ns)
+        quick = self._quick
+        for at, (clock, stamp_ns, bound_ns) in enumerate(zip(clocks, columns.stamps_ns, bounds_ns, strict=True)):
+            known = quick.get(clock) or self._remember(clock)
+            at_update_ns, base_ns, rate_bound_ppt, wander_ppt_s = known
+            elapsed_ns = abs(stamp_ns - at_update_ns)
+            by_rate = 2 * PPB * rate_bound_ppt * elapsed_ns + wander_ppt_s * elapsed_ns * elapsed_ns
+            if bound_ns < base_ns + by_rate // (2 * PPB * PPT) + 2:
+                needs = self._needs(clock)
+                if not any(need.allows(stamp_ns, bound_ns) for need in needs):
+                    self._found(case, file, columns.first_seq + at, clock, stamp_ns, bound_ns)
+
+    def _remember(self, clock: bytes) -> "_Quick":
+        """What is surely enough of a bound by this update, so that most stamps need no closer look: its growth by rate
+        and wander over a time that is not made shorter by how a stamp is turned back. Nothing is enough where there
+        are several updates of this name, or none."""
+        needs = self._needs(clock)
+        line = needs[0].line if len(needs) == 1 else None
+        if len(needs) == 1 and line is None:
+            known = (0, -(2**80), 0, 0)
+        elif line is None:
+            known = (0, 2**80, 0, 0)
+        else:
+            known = (line.offset_ns + line.as_of_raw_ns, line.bound_ns, line.rate_bound_ppt, needs[0].wander_ppt_s)
+        self._quick[clock] = known
+        return known
 
     def _needs(self, clock: bytes) -> "list[_Need]":
         host = clock.rpartition(b"/")[0].decode()
@@ -119,6 +142,14 @@ class _Need:
 
     def __init__(self, said: Said | None = None) -> None:
         self._said = said
+
+    @property
+    def line(self) -> Line | None:
+        return None if self._said is None else self._said.line
+
+    @property
+    def wander_ppt_s(self) -> int:
+        return 0 if self._said is None else self._said.wander_ppt_s
 
     def allows(self, stamp_ns: int, bound_ns: int) -> bool:
         return self._said is None or bound_ns >= self.least_bound_ns(stamp_ns)
