@@ -38,6 +38,8 @@ class Lie:
     """After the opening, in truth."""
     friend_stamped_ns: int
     """After the opening, as logged."""
+    lets_go: bool = True
+    """Whether its mark is as it should be once the friend is logged."""
 
 
 @dataclass
@@ -182,7 +184,7 @@ def _mark_ns(fold: Fold, name: str, now_ns: int, lie: Lie | None, silent: str, f
     heard_ns = min(now_ns, falls_silent_ns) if name == silent else now_ns
     mark_ns = heard_ns - TRAVEL_NS[name] - GRACE_NS
     if lie is not None and lie.region == name:
-        held = now_ns < OPENS_NS + lie.friend_comes_ns + TRAVEL_NS[name] + LOOK_EVERY_NS
+        held = not lie.lets_go or now_ns < OPENS_NS + lie.friend_comes_ns + TRAVEL_NS[name] + LOOK_EVERY_NS
         mark_ns = mark_ns - lie.lag_ns if held else mark_ns
     return max(mark_ns, fold.delivered(name).mark_ns)
 
