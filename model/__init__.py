@@ -7,5 +7,5 @@ these functions as solver terms, the audit replays with these functions.
 Read in this order: `vocabulary` (the nouns), `guards` (every comparison that decides anything), `clock` (what a
 clock reading is worth), `lottery` (the rule), `terms`, `arbiter` (logs to decisions), `outcomes` (decisions to what
 each buyer is told), `wire` (records as lines), `invariants` (the promises as functions); `merkle` and `note` (the
-public formats of signed logs).
+public formats of signed logs); `why` (what a draw was like).
 """

@@ -21,8 +21,8 @@ from typing import Final
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256().digest()
-BLOCK: Final = 1024
-"""Lines in a block. A million lines are a thousand blocks: a path then needs about as many lines as blocks."""
+BLOCK: Final = 256
+"""Lines in a block. A path takes the lines of two blocks, and the roots of all: four thousand of a million lines."""
 
 
 def leaf_hash(line: bytes) -> bytes:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from model import guards
-from model.vocabulary import NANOSECONDS_IN_SECOND, SaleId, is_id
+from model.note import ARBITER_KEY, NoteError, VerifierKey, parse_verifier_key, region_key_name
+from model.vocabulary import NANOSECONDS_IN_SECOND, RegionName, SaleId, is_id
 from model.wire import canonical
 
 LARGEST_STOCK: Final = 10_000_000
@@ -53,6 +54,18 @@ class TermsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """Who signs: the arbiter its decision log and the bundle, each region its log."""
+
+    arbiter: VerifierKey
+    regions: Mapping[RegionName, VerifierKey]
+
+    def stated(self) -> dict[str, Any]:
+        """The field `keys` of terms."""
+        return {"arbiter": str(self.arbiter), "regions": {name: str(key) for name, key in self.regions.items()}}
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The terms of one sale. `stated` is what is published, as canonical fields; the rest is read from it."""
 
@@ -66,6 +79,8 @@ class Terms:
     tie_window_ns: int
     intake_grace_ns: int
     cut_off_after_ns: int
+    keys: Keys | None = None
+    """None while the terms are only proposed, and for sales that nobody signs."""
 
     @property
     def last_stamp_ns(self) -> int:
@@ -85,9 +100,10 @@ class Terms:
         """The id of the sale that these terms are."""
         return hashlib.sha256(self.line()).hexdigest()[:32]
 
-    def committed(self, seed: bytes) -> "Terms":
-        """The same terms, completed with the commitment to a seed."""
-        return read_terms({**self.stated, "seed_commitment": commitment(seed)})
+    def committed(self, seed: bytes, keys: Keys | None = None) -> "Terms":
+        """The same terms, completed with the commitment to a seed, and with who signs."""
+        signed = {} if keys is None else {"keys": keys.stated()}
+        return read_terms({**self.stated, "seed_commitment": commitment(seed), **signed})
 
 
 def commitment(seed: bytes) -> str:
@@ -143,6 +159,26 @@ class _Reading:
             self.breach(field, f"is {digits} lower-case hex digits")
         self.normal[field] = value
 
+    def keys(self, regions: tuple[str, ...]) -> Keys | None:
+        value = self.stated.get("keys")
+        if value is None:
+            return None
+        try:
+            if not (isinstance(value, dict) and value.keys() == {"arbiter", "regions"}):
+                raise NoteError('is {"arbiter": key, "regions": {name: key}}')
+            named = value["regions"]
+            if not (isinstance(named, dict) and named.keys() == set(regions)):
+                raise NoteError("names the key of each region of the sale, and no other")
+            keys = Keys(
+                _key(value["arbiter"], ARBITER_KEY),
+                {name: _key(named[name], region_key_name(name)) for name in regions},
+            )
+        except NoteError as error:
+            self.breach("keys", str(error))
+            return None
+        self.normal["keys"] = keys.stated()
+        return keys
+
     def stock(self) -> int:
         value = self.stated.get("stock")
         if not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_STOCK):
@@ -190,9 +226,18 @@ class _Reading:
         return value
 
 
+def _key(text: object, name: str) -> VerifierKey:
+    if not isinstance(text, str):
+        raise NoteError("holds each key as text")
+    key = parse_verifier_key(text)
+    if key.name != name:
+        raise NoteError(f"has {name} where {key.name!a:.200} is")
+    return key
+
+
 _FIELDS: Final = frozenset(
     {"title", "merchant", "previous", "kind", "method", "stock", "opens", "closes", "entries_from", "regions"}
-    | {"skew_bound_ns", "tie_window_ns", "intake_grace_ns", "cut_off_after_ns", "seed_commitment"}
+    | {"skew_bound_ns", "tie_window_ns", "intake_grace_ns", "cut_off_after_ns", "seed_commitment", "keys"}
 )
 
 
@@ -216,10 +261,11 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
     reading.hexadecimal("seed_commitment", 64)
     opens_ns = reading.time("opens")
     skew_bound_ns = reading.nanoseconds("skew_bound_ns", None, least=0)
+    regions = reading.regions()
     terms = Terms(
         stated=reading.normal,
         stock=reading.stock(),
-        regions=reading.regions(),
+        regions=regions,
         opens_ns=opens_ns,
         closes_ns=reading.time("closes"),
         entries_from_ns=reading.time("entries_from", default=stated.get("opens")),
@@ -227,6 +273,7 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
         tie_window_ns=reading.nanoseconds("tie_window_ns", 2 * skew_bound_ns, least=0),
         intake_grace_ns=reading.nanoseconds("intake_grace_ns", DEFAULT_INTAKE_GRACE_NS, least=0),
         cut_off_after_ns=reading.nanoseconds("cut_off_after_ns", DEFAULT_CUT_OFF_AFTER_NS, least=1),
+        keys=reading.keys(regions),
     )
     if not reading.breaches:
         reading.breaches.extend(_broken_rules(terms))

@@ -244,6 +244,8 @@ class ArbiterProcess:
             await self._desk.answer(proposal, await self._cancel(proposal, now))
             return
         opened = await self._desk.open(proposal, now.latest_ns)
+        if opened is None:
+            return
         if isinstance(opened, ProposalAnswer):
             await self._desk.answer(proposal, opened)
             return

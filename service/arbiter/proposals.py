@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from model.terms import Breach, TermsError, published_in_time, read_terms
+from model.terms import Breach, Keys, Terms, TermsError, published_in_time, read_terms
 from model.vocabulary import SaleId
 from service.arbiter.ledger import Ledger
+from service.evidence.office import shown_keys
 from service.store import keys
 from service.store.streams import wait_for_more
 
@@ -52,6 +53,9 @@ class Desk:
         self._ledger = ledger
         self._regions = regions
         self._after = "0-0"
+        self._later: list[Proposal] = []
+        """Proposals that wait for keys."""
+        self._told_waiting: set[str] = set()
 
     async def next_proposals(self, wait_ms: int) -> list[Proposal]:
         """Proposals that have no answer yet, oldest first; waits for one to come."""
@@ -64,6 +68,8 @@ class Desk:
                 proposals.append(decode_proposal(line))
             except msgspec.DecodeError as error:
                 _log.error("a proposal that cannot be read is passed over", number=entry_id, error=str(error))
+        again, self._later = self._later, []
+        proposals = again + proposals
         if not proposals:
             return []
         answered: Any = await store.hmget(keys.ANSWERS, [proposal.id for proposal in proposals])
@@ -72,13 +78,16 @@ class Desk:
     def start_over(self) -> None:
         """Look at every proposal again: some were taken and not answered. What was done is not done twice."""
         self._after = "0-0"
+        self._later.clear()
 
     async def answer(self, proposal: Proposal, answer: ProposalAnswer) -> None:
         """Tell the gateway that asked, once and for all."""
         await self._ledger.store.hsetnx(keys.ANSWERS, proposal.id, encode_answer(answer))
 
-    async def open(self, proposal: Proposal, now_latest_ns: int) -> SaleId | ProposalAnswer:
+    async def open(self, proposal: Proposal, now_latest_ns: int) -> SaleId | ProposalAnswer | None:
         """Record the sale that a proposal asks for, once; or say what is wrong with its terms.
+
+        Returns: None where somebody who must sign has not shown a key yet; the proposal comes again.
 
         Raises:
             FencedError: another arbiter has taken over.
@@ -87,17 +96,30 @@ class Desk:
         if known is not None:
             return str(known.decode())
         try:
-            terms = read_terms(proposal.terms or {})
-            if "seed_commitment" in terms.stated:
-                raise TermsError([Breach("seed_commitment", "is added by the arbiter")])
-            unknown = [name for name in terms.regions if name not in self._regions]
-            if unknown:
-                known = ", ".join(sorted(self._regions))
-                raise TermsError([Breach("regions", f"{name} is not one of: {known}") for name in unknown])
-            published_in_time(terms, now_latest_ns)
+            terms = self._check(proposal, now_latest_ns)
         except TermsError as error:
             return ProposalAnswer(problem="terms", breaches=[(breach.field, breach.rule) for breach in error.breaches])
+        signers = await shown_keys(self._ledger.store, terms.regions)
+        if not isinstance(signers, Keys):
+            if proposal.id not in self._told_waiting:
+                self._told_waiting.add(proposal.id)
+                _log.warning("a sale waits to be published: no notary has shown its key", missing=signers)
+            self._later.append(proposal)
+            return None
+        self._told_waiting.discard(proposal.id)
         seed = secrets.token_bytes(SEED_BYTES)
-        sale = await self._ledger.open_sale(proposal.id, terms.committed(seed), seed)
+        sale = await self._ledger.open_sale(proposal.id, terms.committed(seed, signers), seed)
         _log.info("sale published", sale=sale, opens=terms.stated["opens"], stock=terms.stock)
         return sale
+
+    def _check(self, proposal: Proposal, now_latest_ns: int) -> Terms:
+        terms = read_terms(proposal.terms or {})
+        for field in ("seed_commitment", "keys"):
+            if field in terms.stated:
+                raise TermsError([Breach(field, "is added by the arbiter")])
+        unknown = [name for name in terms.regions if name not in self._regions]
+        if unknown:
+            known = ", ".join(sorted(self._regions))
+            raise TermsError([Breach("regions", f"{name} is not one of: {known}") for name in unknown])
+        published_in_time(terms, now_latest_ns)
+        return terms

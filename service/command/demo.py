@@ -22,6 +22,7 @@ def demo(
     Example: firstcome demo --bundle shoes --json figures.json
     """
     from proofs.audit import audit, render
+    from service.demo.receipt import tell_receipt
     from service.demo.story import run_demo
     from service.demo.view import tell
     from service.export import ExportError
@@ -40,6 +41,8 @@ def demo(
         tell(told.figures, console)
         report = audit(folder)
         render(report, console)
+        if told.receipt is not None:
+            tell_receipt(told.receipt, console)
     if as_json is not None:
         as_json.write_text(json.dumps({**told.figures.fields(), "audit": report.fields()}, indent=2) + "\n")
     if bundle is not None:

@@ -20,6 +20,8 @@ from service.command.bench import bench
 from service.command.demo import demo
 from service.command.export import export
 from service.command.gateway import gateway
+from service.command.key import key
+from service.command.notary import notary
 from service.command.prove import prove
 from service.command.sale import sale
 from service.command.serve import serve
@@ -83,7 +85,7 @@ def _name_environment(command: Any, prefix: str) -> None:
         _name_environment(verb, f"{prefix}_{name}")
 
 
-for verb in (demo, serve, gateway, arbiter, export, audit, prove, bench, token):
+for verb in (demo, serve, gateway, arbiter, notary, export, audit, prove, bench, token, key):
     app.command()(verb)
 app.add_typer(sale, name="sale")
 

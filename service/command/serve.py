@@ -49,14 +49,35 @@ def serve(
             raise CannotRun(str(error)) from error
         source = [word for server in time_server or [] for word in ("--server", server)] or ["--local-reference"]
         page = str((data / "clock.page").absolute())
+        journal = str((data / "clock.jsonl").absolute())
         ours = [sys.executable, "-m", "service.command"]
         commands = [
-            [sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"],
+            [
+                *(sys.executable, "-m", "clockd", "run", *source, "--page", page, "--host", f"{region}-1"),
+                *("--journal", journal),
+            ],
             [*ours, "arbiter", "--store", arbiter_store.url, "--region", f"{region}={store.url}", "--page", page],
             [
                 *(*ours, "gateway", "--region", region, "--listen", listen, "--store", store.url),
                 *("--arbiter-store", arbiter_store.url, "--tokens", str(data / "tokens.toml")),
                 *("--page", page, "--processes", str(count)),
+            ],
+            [
+                *(
+                    *ours,
+                    "notary",
+                    "--region",
+                    region,
+                    "--store",
+                    store.url,
+                    "--key",
+                    str(data / f"region-{region}.key"),
+                ),
+                *("--journal", journal),
+            ],
+            [
+                *(*ours, "notary", "--arbiter", "--store", arbiter_store.url, "--key", str(data / "arbiter.key")),
+                *("--region-store", f"{region}={store.url}"),
             ],
         ]
         children = [processes.start(command, by_flags_alone()) for command in commands]

@@ -24,6 +24,7 @@ from clockd.reader import Reader
 from model.terms import Terms, read_terms
 from model.vocabulary import NANOSECONDS_IN_SECOND
 from service.demo.figures import Figures, figures
+from service.demo.receipt import get_receipt
 from service.demo.view import Tally, live
 from service.export import ExportError, export
 from service.store.opening import connect
@@ -48,11 +49,12 @@ DEMAND: Final = {"beijing": 0.4, "shanghai": 0.2, "singapore": 0.4}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One demo: its figures, every press, and the manifest of its bundle."""
+    """One demo: its figures, every press, the manifest of its bundle, and a winner's receipt."""
 
     figures: Figures
     pressed: tuple[Pressed, ...]
     manifest: Mapping[str, Any]
+    receipt: Mapping[str, Any] | None
 
 
 def run_demo(buyers: int, seed: int, bundle: Path, console: Console) -> Told:
@@ -78,6 +80,7 @@ async def _story(world: World, buyers: int, seed: int, bundle: Path, console: Co
         crowd = Crowd(world.ports, sale, world.token, wait_seconds=PATIENCE_SECONDS, told=tally.told)
         pressed = await crowd.press_all(presses)
         manifest = await _export(world, sale, bundle)
+        receipt = await get_receipt(world, sale, pressed)
     logged = {name: _lines(bundle / "regions" / f"{name}.jsonl") for name in world.regions}
     told = figures(
         sale,
@@ -87,7 +90,7 @@ async def _story(world: World, buyers: int, seed: int, bundle: Path, console: Co
         {region.name: region.offset_ns for region in REGIONS},
         {region.name: region.distance_seconds for region in REGIONS},
     )
-    return Told(told, tuple(pressed), manifest)
+    return Told(told, tuple(pressed), manifest, receipt)
 
 
 async def _publish(world: World) -> tuple[str, Terms]:

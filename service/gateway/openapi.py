@@ -142,6 +142,56 @@ STATUS: Final[Responses] = {
     503: _problem("the store does not answer"),
 }
 
+_RECEIPT: Final = {
+    "type": "object",
+    "description": "docs/bundle.md",
+    "properties": {
+        "format": {"const": "firstcome-receipt/1"},
+        "sale": {"type": "string"},
+        "terms": {"type": "object"},
+        "region": _ID,
+        "seq": {"type": "integer", "minimum": 1},
+        "entry": {"type": "string", "description": "the line of the region's log"},
+        "checkpoint": {"type": "string", "description": "a signed note: how that log stood"},
+        "path": {"type": "array", "items": {"type": "string"}, "description": "RFC 6962 path, in base64"},
+        "decision": {
+            "type": ["object", "null"],
+            "properties": {
+                "index": {"type": "integer", "minimum": 0},
+                "record": {"type": "string"},
+                "checkpoint": {"type": "string"},
+                "path": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "outcome": {"type": ["object", "null"]},
+        "why": {"type": ["object", "null"], "description": "once the sale is over: how it was drawn"},
+    },
+    "required": [
+        *("format", "sale", "terms", "region", "seq", "entry", "checkpoint", "path", "decision", "outcome", "why"),
+    ],
+}
+
+RECEIPT: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("what is signed of the purchase so far", _RECEIPT),
+    404: _problem("no such sale or purchase in this region, or the sale's terms name no keys"),
+    409: _problem("not signed yet (with Retry-After)"),
+    422: _problem("a parameter breaks a rule"),
+    503: _problem("the store does not answer"),
+}
+
+LEDGER: Final[Responses] = {
+    **_AUTHORIZED,
+    200: {
+        "description": "the bundle",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    404: _problem("no such sale in this region"),
+    409: _problem("not over, or not sealed yet (with Retry-After)"),
+    422: _problem("a parameter breaks a rule"),
+    503: _problem("the arbiter's store does not answer, or may not be read from here"),
+}
+
 PUBLISH: Final[Responses] = {
     **_AUTHORIZED,
     201: _json("published: every region has the terms", _SALE, {"Location": "where to find it"}),

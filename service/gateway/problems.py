@@ -189,6 +189,43 @@ def repeated_with_another_body() -> Answer:
     )
 
 
+def not_signed(sale: str) -> Answer:
+    return problem("not_signed", 404, "No receipts", f"The terms of sale {sale} name no keys: nobody signs its logs.")
+
+
+def not_signed_yet() -> Answer:
+    return problem(
+        "not_signed_yet",
+        409,
+        "Not signed yet",
+        "The purchase is logged, and the region has not signed that yet; it does within a second or two. Ask again.",
+        _retry_after(1),
+    )
+
+
+def not_over(sale: str) -> Answer:
+    return problem(
+        "sale_not_over",
+        409,
+        "Sale not over",
+        f"Sale {sale} has no bundle before its last decision: the seed is secret until then. Ask again.",
+        _retry_after(1),
+    )
+
+
+def not_sealed(why: str) -> Answer:
+    return problem("sale_not_sealed", 409, "Sale not sealed", why, _retry_after(5))
+
+
+def ledger_elsewhere() -> Answer:
+    return problem(
+        "ledger_elsewhere",
+        503,
+        "Ledger elsewhere",
+        "This region's gateways may not read the arbiter's store. Ask the operator for the bundle: `firstcome export`.",
+    )
+
+
 def internal() -> Answer:
     return problem(
         "internal", 500, "Internal error", "Something is wrong with this gateway; its log says what.", close=True

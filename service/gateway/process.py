@@ -16,6 +16,7 @@ from model.vocabulary import RegionName
 from service.gateway.admission import Admission
 from service.gateway.app import Api, make_app
 from service.gateway.book import Book
+from service.gateway.evidence import Evidence, add_evidence_calls
 from service.gateway.handover import Uvicorn
 from service.gateway.intake import Intake
 from service.gateway.marks import Marks
@@ -61,7 +62,9 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     book = Book(settings.region, tail_store, stamper)
     purchases = Purchases(settings.region, tokens, book, stamper, Admission(store))
     api = Api(tokens, book, stamper, purchases, store, ArbiterDoor(arbiter_store))
-    uvicorn = Uvicorn(make_app(api, version("firstcome")), stamper)
+    app = make_app(api, version("firstcome"))
+    add_evidence_calls(app, Evidence(api, store, arbiter_store))
+    uvicorn = Uvicorn(app, stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
     ending = asyncio.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):

@@ -43,6 +43,21 @@ OPENED: Final = "arbiter:opened"
 ANSWERS: Final = "arbiter:answers"
 """Hash: proposal id to the arbiter's answer."""
 
+REGION_KEY: Final = "region:key"
+"""The public key that a region's notary signs with, in the region's store."""
+
+ARBITER_KEY: Final = "arbiter:key"
+"""The public key that the arbiter's notary signs with, in the arbiter's store."""
+
+REGION_KEYS: Final = "arbiter:keys"
+"""Hash: region to its public key, as the arbiter's notary last saw it, in the arbiter's store."""
+
+REGION_NOTARY: Final = "region:notary"
+"""Which notary of a region is at work; expires, and hangs nothing on it but work done twice."""
+
+ARBITER_NOTARY: Final = "arbiter:notary"
+"""Which notary of the arbiter is at work; the same."""
+
 PULSES_KEPT: Final = 16
 
 
@@ -84,3 +99,65 @@ def copied_log(sale: str, region: str) -> str:
 def ledger(sale: str) -> str:
     """Stream: the decision log itself, in the arbiter's store."""
     return f"arbiter:{{{sale}}}:decisions"
+
+
+def checkpoint(sale: str) -> str:
+    """Hash: the newest checkpoint that a region has signed of its log, as `size` and `note`."""
+    return f"{{{sale}}}:checkpoint"
+
+
+def blocks(sale: str) -> str:
+    """String: the Merkle roots of the log's full blocks, 32 bytes each (`model.merkle.BLOCK` lines to a block)."""
+    return f"{{{sale}}}:blocks"
+
+
+def decisions_checkpoint(sale: str) -> str:
+    """Hash: the region's copy of the newest checkpoint of the decision log."""
+    return f"{{{sale}}}:decisions:checkpoint"
+
+
+def journal(sale: str, host: str) -> str:
+    """Stream: the lines of a host's clock journal that belong to a sale, in its region's store."""
+    return f"{{{sale}}}:journal:{host}"
+
+
+def journals(sale: str) -> str:
+    """Set: the hosts whose clock journals a region's store has for a sale."""
+    return f"{{{sale}}}:journals"
+
+
+def whys(sale: str) -> str:
+    """Hash, once the sale is over: what the draw of each of the region's winners was like, by request; "" has the last
+    draw of all, `seed` the seed.
+    """
+    return f"{{{sale}}}:whys"
+
+
+def ledger_checkpoint(sale: str) -> str:
+    """Hash: the newest checkpoint of the decision log, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:decisions:checkpoint"
+
+
+def ledger_blocks(sale: str) -> str:
+    """String: the roots of the decision log's full blocks, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:decisions:blocks"
+
+
+def copied_checkpoint(sale: str, region: str) -> str:
+    """Hash: the newest checkpoint that the arbiter's notary has seen of a region's log."""
+    return f"arbiter:{{{sale}}}:checkpoint:{region}"
+
+
+def copied_beyond(sale: str, region: str) -> str:
+    """Stream: what a region that was cut off has logged beyond what counts, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:beyond:{region}"
+
+
+def copied_journal(sale: str, host: str) -> str:
+    """Stream: a host's clock journal of a sale, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:journal:{host}"
+
+
+def seal(sale: str) -> str:
+    """The signed manifest of a sale that is over, and what its files are made of (`service/evidence/seal.py`)."""
+    return f"arbiter:{{{sale}}}:seal"

@@ -7,7 +7,7 @@ from redis.commands.core import AsyncScript
 
 from service.store.opening import Store
 
-_NAMES: Final = ("admit", "raise_mark", "append", "copy", "push", "open_sale")
+_NAMES: Final = ("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint")
 _SOURCES: Final = {name: files(__package__).joinpath(f"{name}.lua").read_text("utf-8") for name in _NAMES}
 
 

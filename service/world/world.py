@@ -22,13 +22,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import redis
+
 from clockd.host import RealClock
 from service import processes
 from service.gateway.tokens import SCOPES, new_token, token_table
+from service.store import keys
 from service.store.embedded import EmbeddedStore
 from service.world.distance import Line, write_lines
 
-READY_TIMEOUT_SECONDS: Final = 30.0
+READY_TIMEOUT_SECONDS: Final = 60.0
 ARBITER: Final = "arbiter"
 _POLL_SECONDS: Final = 0.02
 
@@ -151,12 +154,18 @@ class World:
 
     @property
     def process_names(self) -> tuple[str, ...]:
-        """Every process: `reference`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`."""
+        """Every process: `reference`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`,
+        `notary-<region>`, and `notary`, the arbiter's.
+        """
         return tuple(self._processes)
 
     def page(self, region: str) -> Path:
         """The clock page of a region's hosts."""
         return self.folder / f"{region}.page"
+
+    def journal(self, region: str) -> Path:
+        """The clock journal of a region's hosts."""
+        return self.folder / f"{region}-clock.jsonl"
 
     def host_clock(self, region: str) -> str:
         """The clock of a region's hosts, as a `--host-clock` flag."""
@@ -166,12 +175,18 @@ class World:
         return f"simulated:offset_ns={plan.offset_ns},drift_ppb={plan.drift_ppb},since_ns={self._since_ns}"
 
     def wait_until_ready(self) -> None:
-        """Until every region's gateways have clock, store and arbiter.
+        """Until every region's gateways have clock, store and arbiter, and every notary has shown its key.
 
         Raises:
             WorldError: they did not in time.
         """
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        with redis.Redis.from_url(self.stores[ARBITER], protocol=2) as arbiter:
+            while not (arbiter.exists(keys.ARBITER_KEY) and arbiter.hlen(keys.REGION_KEYS) == len(self.regions)):
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    raise WorldError(f"the notaries have not shown their keys; see the logs in {self.folder}")
+                time.sleep(_POLL_SECONDS)
         for region in self.regions:
             answer = ""
             while not (answer := _readiness(self.ports[region])).startswith("200"):
@@ -193,6 +208,7 @@ class World:
             for number in range(region.gateways):
                 self._start_gateway(region, number, near_arbiter[region.name])
         self._start_arbiter(to_regions)
+        self._start_notaries(to_regions)
         self.wait_until_ready()
 
     def _open_store(self, name: str, url: str) -> None:
@@ -241,6 +257,7 @@ class World:
                 *("--page", str(self.page(region.name)), "--host", f"{region.name}-1"),
                 *("--poll-seconds", str(self.plan.poll_seconds), "--allow-fast-polling"),
                 *("--max-drift-ppb", str(self.plan.max_drift_ppb), "--host-clock", self.host_clock(region.name)),
+                *("--journal", str(self.journal(region.name))),
             ],
         )
 
@@ -265,6 +282,22 @@ class World:
                 *("--page", str(self.page(home.name)), "--host-clock", self.host_clock(home.name)),
             ],
         )
+
+    def _start_notaries(self, to_regions: Mapping[str, str]) -> None:
+        ours = [sys.executable, "-m", "service.command", "notary"]
+        for region in self.regions:
+            flags = [
+                "--region",
+                region,
+                "--store",
+                self.stores[region],
+                "--key",
+                str(self.folder / f"region-{region}.key"),
+            ]
+            self._run(f"notary-{region}", [*ours, *flags, "--journal", str(self.journal(region))])
+        stores = [word for name, url in to_regions.items() for word in ("--region-store", f"{name}={url}")]
+        flags = ["--store", self.stores[ARBITER], "--key", str(self.folder / f"{ARBITER}.key")]
+        self._run("notary", [*ours, "--arbiter", *flags, *stores])
 
     def _run(self, name: str, command: list[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

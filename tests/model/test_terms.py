@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import wire
-from model.terms import TermsError, commitment, instant_ns, published_in_time, read_terms
+from model.note import VerifierKey
+from model.terms import Keys, TermsError, commitment, instant_ns, published_in_time, read_terms
 
 PROPOSED = {
     "title": "Ten pairs of shoes",
@@ -49,6 +50,53 @@ def test_the_id_is_the_hash_of_the_canonical_terms() -> None:
     assert terms.sale() == hashlib.sha256(terms.line()).hexdigest()[:32]
     assert len({read_terms({**PROPOSED, "stock": stock}).sale() for stock in range(1, 50)}) == 49
     assert read_terms(dict(reversed(PROPOSED.items()))).sale() == read_terms(PROPOSED).sale()
+
+
+def key(name: str, number: int = 1) -> str:
+    return str(VerifierKey(name, bytes([number]) * 32))
+
+
+SIGNERS = {
+    "arbiter": key("firstcome.arbiter"),
+    "regions": {name: key(f"firstcome.region.{name}") for name in PROPOSED["regions"]},
+}
+
+
+def test_who_signs_is_part_of_the_terms() -> None:
+    signers = Keys(
+        VerifierKey("firstcome.arbiter", bytes([1]) * 32),
+        {name: VerifierKey(f"firstcome.region.{name}", bytes([1]) * 32) for name in PROPOSED["regions"]},
+    )
+    terms = read_terms(PROPOSED).committed(b"s" * 32, signers)
+    assert terms.keys == signers
+    assert terms.stated["keys"] == SIGNERS == signers.stated()
+    assert read_terms(wire.parse_canonical(terms.line())) == terms
+    assert terms.sale() != read_terms(PROPOSED).committed(b"s" * 32).sale()
+    assert read_terms(PROPOSED).keys is None
+
+
+@pytest.mark.parametrize(
+    "signers",
+    [
+        "key",
+        {},
+        {"arbiter": SIGNERS["arbiter"]},
+        {**SIGNERS, "witness": SIGNERS["arbiter"]},
+        {**SIGNERS, "arbiter": 7},
+        {**SIGNERS, "arbiter": "firstcome.arbiter"},
+        {**SIGNERS, "arbiter": key("firstcome.region.beijing")},
+        {**SIGNERS, "regions": []},
+        {**SIGNERS, "regions": {}},
+        {**SIGNERS, "regions": {**SIGNERS["regions"], "mars": key("firstcome.region.mars")}},
+        {**SIGNERS, "regions": {name: value for name, value in SIGNERS["regions"].items() if name != "beijing"}},
+        {**SIGNERS, "regions": {**SIGNERS["regions"], "beijing": SIGNERS["regions"]["shanghai"]}},
+        {**SIGNERS, "regions": {**SIGNERS["regions"], "beijing": None}},
+        {**SIGNERS, "regions": {**SIGNERS["regions"], "beijing": SIGNERS["regions"]["beijing"][:-1]}},
+    ],
+)
+def test_keys_that_are_not_those_of_the_sale(signers) -> None:
+    assert breaches(keys=SIGNERS) == []
+    assert breaches(keys=signers) == ["keys"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +209,7 @@ anything = st.recursive(
     max_leaves=6,
 )
 fields = st.sampled_from(
-    [*PROPOSED, "entries_from", "tie_window_ns", "kind", "method", "merchant", "seed_commitment", "x"]
+    [*PROPOSED, "entries_from", "tie_window_ns", "kind", "method", "merchant", "seed_commitment", "keys", "x"]
 )
 
 

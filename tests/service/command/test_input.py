@@ -14,7 +14,7 @@ from tests.service.processes import Program
 from tests.service.store.conftest import free_port
 
 VERBS = [
-    *("demo", "serve", "gateway", "arbiter", "export", "audit", "prove", "token"),
+    *("demo", "serve", "gateway", "arbiter", "notary", "export", "audit", "prove", "token", "key"),
     *(f"sale {verb}" for verb in ("publish", "list", "show", "cancel", "buy", "watch")),
 ]
 GATEWAY = ("gateway", "--region", "here", "--arbiter-store", "redis://127.0.0.1:1/0")
@@ -63,6 +63,16 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "drift without beginning": (
         ("arbiter", "--region", "a=x", "--host-clock", "simulated:drift_ppb=5"),
         "since_ns",
+    ),
+    "nobody's key": (("key", "/nosuch/key"), "--region NAME or --arbiter"),
+    "everybody's key": (("key", "/nosuch/key", "--region", "a", "--arbiter"), "--region NAME or --arbiter"),
+    "a key nowhere": (("key", "/dev/null/key", "--arbiter"), "cannot be"),
+    "a key that is none": (("key", "/dev/null", "--arbiter"), "/dev/null"),
+    "nobody's notary": (("notary", "--key", "x", "--store", "x"), "--arbiter"),
+    "a notary's journal": (("notary", "--arbiter", "--key", "x", "--store", "x", "--journal", "x"), "--journal"),
+    "a notary's regions": (
+        ("notary", "--region", "a", "--key", "x", "--store", "x", "--region-store", "a=x"),
+        "--region-store",
     ),
     "scope": (("token", "--scope", "fly"), "'fly' is none of purchase"),
     "name": (("token", "--scope", "audit", "--name", 'a"b'), "no quotes"),

@@ -1,0 +1,163 @@
+"""A host's clock journal, on its way to the bundle: the lines that tell what a sale's stamps rest on.
+
+A stamp names an update of its host's clock (`<host>/<update>`), and clockd's journal has each update with the raw
+timestamps behind it. The journal is a file on the host; a bundle is made where the arbiter is. So the notary of each
+host hands in its journal's lines, byte for byte, to the region's store while a sale runs: from the moment when the
+region raises a mark for it until it is over. What goes ahead of them is the daemon's `start` record and the updates
+just before, since the first stamps rest on those.
+
+It is bounded three times: by the sale's time, by what clockd writes (an update a poll), and by `MOST_LINES`.
+"""
+
+import json
+import os
+from collections import deque
+from pathlib import Path
+from typing import IO, Any, Final
+
+import structlog
+
+from model.vocabulary import SaleId, is_id
+from service.store import keys
+from service.store.opening import Store
+from service.store.scripts import script
+
+_log = structlog.get_logger()
+
+LINES_BEFORE: Final = 256
+"""Lines from before a sale that are handed in with it; an update is believed for minutes at most."""
+MOST_LINES: Final = 200_000
+"""For one sale and host: more than two days of updates, one a second."""
+PUSHED_AT_ONCE: Final = 500
+LONGEST_LINE_BYTES: Final = 262_144
+
+
+class JournalFile:
+    """Follows a journal through its rotations; whole lines only."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = ""
+        """Whose journal it is; "" while no `start` record was seen."""
+        self.start = b""
+        """The newest `start` record."""
+        self.recent: deque[tuple[int, bytes]] = deque(maxlen=LINES_BEFORE)
+        """The newest lines, each with a running number."""
+        self.count = 0
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._half = b""
+
+    def read_on(self) -> None:
+        """Read what was written since; a journal that is not there is read when it comes."""
+        if self._file is None:
+            self._read_older()
+            self._open()
+        while self._file is not None:
+            self._take(self._file.read())
+            if not self._was_rotated():
+                return
+            self._take(self._file.read())
+            self._file.close()
+            self._open()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def after(self, number: int) -> list[tuple[int, bytes]]:
+        """The recent lines with a larger running number."""
+        return [each for each in self.recent if each[0] > number]
+
+    def _open(self) -> None:
+        self._half = b""
+        try:
+            self._file = self._path.open("rb")
+        except OSError:
+            self._file = None
+
+    def _was_rotated(self) -> bool:
+        assert self._file is not None
+        try:
+            now, ours = self._path.stat(), os.fstat(self._file.fileno())
+        except OSError:
+            return False
+        return (now.st_dev, now.st_ino) != (ours.st_dev, ours.st_ino)
+
+    def _read_older(self) -> None:
+        """The file before the current one may have the `start` record and the lines just before."""
+        try:
+            self._take(self._path.with_name(self._path.name + ".1").read_bytes())
+        except OSError:
+            return
+        self._half = b""
+
+    def _take(self, data: bytes) -> None:
+        *lines, self._half = (self._half + data).split(b"\n")
+        for line in lines:
+            if len(line) > LONGEST_LINE_BYTES:
+                continue
+            self.count += 1
+            self.recent.append((self.count, line))
+            if b'"type":"start"' in line:
+                self._begin(line)
+
+    def _begin(self, line: bytes) -> None:
+        try:
+            host = json.loads(line)["host"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if isinstance(host, str) and is_id(host):
+            self.host, self.start = host, line
+
+
+class JournalDelivery:
+    """One host's journal lines of one sale, in its region's store."""
+
+    def __init__(self, store: Store, sale: SaleId, journal: JournalFile) -> None:
+        self._store = store
+        self._sale = sale
+        self._journal = journal
+        self._push = script(store, "push")
+        self._handed_in = -1
+        """How many lines the store has; −1 while that is not known."""
+        self._last = 0
+        """The running number of the last line that was handed in."""
+        self._full = False
+
+    async def hand_in(self) -> None:
+        """Hand in what the journal has grown by. Repeats do nothing.
+
+        Raises:
+            redis.exceptions.RedisError: the store does not answer.
+        """
+        if not self._journal.host or self._full:
+            return
+        key = keys.journal(self._sale, self._journal.host)
+        lines = await self._first(key) if self._handed_in < 0 else self._journal.after(self._last)
+        for start in range(0, len(lines), PUSHED_AT_ONCE):
+            some = lines[start : start + PUSHED_AT_ONCE]
+            words = [word for _, line in some for word in (line, b"")]
+            done = int(await self._push(keys=[key], args=[str(self._handed_in + 1), *words]))
+            if done < self._handed_in + len(some):
+                self._handed_in = -1  # another notary of this host was there first: see how far it came
+                return
+            self._handed_in, self._last = done, some[-1][0]
+        if self._handed_in > MOST_LINES:
+            self._full = True
+            _log.error("clock journal of a sale is too long: the rest is not kept", sale=self._sale, lines=MOST_LINES)
+
+    async def _first(self, key: str) -> list[tuple[int, bytes]]:
+        """What to hand in first: all that is at hand, or what follows the last line that is there already."""
+        store: Any = self._store
+        await store.sadd(keys.journals(self._sale), self._journal.host)
+        self._handed_in = int(await store.xlen(key))
+        lines = list(self._journal.recent)
+        if self._handed_in:
+            newest = (await store.xrevrange(key, count=1))[0][1][keys.LINE]
+            known = max((number for number, line in lines if line == newest), default=0)
+            return [each for each in lines if each[0] > known]
+        if self._journal.start and all(line != self._journal.start for _, line in lines):
+            return [(0, self._journal.start), *lines]
+        return lines

@@ -1,0 +1,168 @@
+"""What one buyer can prove: a purchase's receipt, put together from what is signed already. docs/bundle.md.
+
+A receipt shows a log line, and by a Merkle path that the region has signed a log which has it: from then on the region
+cannot have lost it, nor have had another in its place, without two signatures of its own that contradict each other.
+Once the entry is decided it shows the decision in the same way, under the arbiter's signature.
+
+No private key is needed here, so every gateway can answer. Most of a path lies in the roots of the log's full blocks,
+which the notary keeps; the rest takes the lines of the entry's block and of the last one: 512 at most.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from model import guards
+from model.lottery import ticket
+from model.merkle import BLOCK, HASH_BYTES, inclusion_path, leaf_hash, root_of
+from model.note import path_texts
+from model.outcomes import Standing
+from model.terms import Terms
+from model.vocabulary import Entry, Outcome, RegionName
+from model.wire import outcome_line, parse_canonical
+from service.evidence.drawing import read_draw
+from service.store import keys
+from service.store.opening import Store
+from service.store.streams import StreamEntry, read_range
+
+FORMAT: Final = "firstcome-receipt/1"
+
+
+class NotSignedYetError(Exception):
+    """No checkpoint covers the entry yet; one will, within a second or two of its logging, if a notary runs."""
+
+
+class DecisionTree:
+    """The Merkle tree over a sale's decision log, as far as it was needed. Leaves are kept: such a log is small."""
+
+    def __init__(self) -> None:
+        self._leaves: list[bytes] = []
+        self._roots: list[bytes] = []
+        """Of full blocks."""
+
+    def path(self, lines: Sequence[bytes], index: int, size: int) -> list[bytes]:
+        """The path of line `index` in the log of the first `size` lines."""
+        self._leaves.extend(leaf_hash(line) for line in lines[len(self._leaves) : size])
+        while len(self._roots) < size // BLOCK:
+            first = len(self._roots) * BLOCK
+            self._roots.append(root_of(self._leaves[first : first + BLOCK]))
+        full, block = size // BLOCK, index // BLOCK
+        last = self._leaves[full * BLOCK : size]
+        inside = last if block == full else self._leaves[block * BLOCK : (block + 1) * BLOCK]
+        roots = self._roots[:full] + ([root_of(last)] if last else [])
+        return inclusion_path(inside, index % BLOCK) + inclusion_path(roots, block)
+
+
+async def receipt(
+    store: Store,
+    terms: Terms,
+    region: RegionName,
+    logged: StreamEntry,
+    entry: Entry,
+    standing: Standing,
+    decisions: Sequence[bytes],
+    tree: DecisionTree,
+) -> dict[str, Any]:
+    """The receipt of an entry of this region, as far as what it shows is signed.
+
+    Args:
+        standing: what `decisions`, the region's copy of the decision log, say.
+
+    Raises:
+        NotSignedYetError: no checkpoint covers the entry yet.
+        redis.exceptions.RedisError: the store does not answer.
+    """
+    sale = terms.sale()
+    checkpoint = await _checkpoint(store, keys.checkpoint(sale))
+    if checkpoint is None or checkpoint[0] < entry.seq:
+        raise NotSignedYetError
+    size, note = checkpoint
+    shown: dict[str, Any] = {
+        "format": FORMAT,
+        "sale": sale,
+        "terms": terms.stated,
+        "region": region,
+        "seq": entry.seq,
+        "entry": logged.line.decode(),
+        "checkpoint": note,
+        "path": path_texts(await _path(store, sale, entry.seq - 1, size)),
+        "decision": None,
+        "outcome": None,
+        "why": None,
+    }
+    outcome = standing.outcome(region, entry.seq, entry.request, entry.buyer)
+    signed = await _checkpoint(store, keys.decisions_checkpoint(sale))
+    index = None if outcome is None else settled_at(outcome, region, standing, decisions)
+    if outcome is None or index is None or signed is None or not index < signed[0] <= len(decisions):
+        return shown
+    shown["decision"] = {
+        "index": index,
+        "record": decisions[index].decode(),
+        "checkpoint": signed[1],
+        "path": path_texts(tree.path(decisions, index, signed[0])),
+    }
+    shown["outcome"] = parse_canonical(outcome_line(outcome))
+    shown["why"] = await _why(store, terms, entry, outcome)
+    return shown
+
+
+async def _why(store: Store, terms: Terms, entry: Entry, outcome: Outcome) -> dict[str, Any] | None:
+    """How a winner was drawn; for who went away with nothing, how the last unit was. None before the sale is over."""
+    if outcome.state == "lost" and outcome.reason != "sold_out":
+        return None
+    kept: Any = store
+    sale = terms.sale()
+    packed, seed = await kept.hmget(keys.whys(sale), entry.request if outcome.state == "won" else "", "seed")
+    if packed is None or seed is None:
+        return None
+    draw = read_draw(packed)
+    return {
+        "place_ns": str(guards.place_ns(entry.stamp_ns, terms.opens_ns)),
+        "tie_window_ns": str(terms.tie_window_ns),
+        "earliest_ns": str(draw.earliest_ns),
+        "pot": draw.pot,
+        "frontier_ns": str(draw.frontier_ns),
+        "ticket": f"{ticket(bytes.fromhex(seed.decode()), sale, entry.buyer):064x}",
+    }
+
+
+def settled_at(outcome: Outcome, region: RegionName, standing: Standing, decisions: Sequence[bytes]) -> int | None:
+    """The index of the record that settled an outcome; for a duplicate, the one by which its buyer won."""
+    if outcome.state == "won" or outcome.reason == "duplicate":
+        winner = outcome.of or outcome.request
+        return _find(decisions, b'"type":"won"', f'"request":"{winner}"'.encode())
+    if outcome.reason == "sold_out":
+        return standing.sold_out_at
+    if outcome.reason == "cut_off":
+        return _find(decisions, b'"type":"cut_off"', f'"region":"{region}"'.encode())
+    return _find(decisions, f'"type":"{outcome.reason}"'.encode(), b"")
+
+
+def _find(decisions: Sequence[bytes], kind: bytes, words: bytes) -> int | None:
+    """The index of the last record of a kind that has some words."""
+    for index in range(len(decisions) - 1, -1, -1):
+        if words in decisions[index] and kind in decisions[index]:
+            return index
+    return None
+
+
+async def _checkpoint(store: Store, key: str) -> tuple[int, str] | None:
+    kept: Any = store
+    size, note = await kept.hmget(key, "size", "note")
+    return None if size is None else (int(size), note.decode())
+
+
+async def _path(store: Store, sale: str, index: int, size: int) -> list[bytes]:
+    """The path of a region log's line in the log of the first `size` lines."""
+    full, block = size // BLOCK, index // BLOCK
+    kept: Any = store
+    packed: bytes = await kept.getrange(keys.blocks(sale), 0, full * HASH_BYTES - 1) if full else b""
+    roots = [packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES)]
+    inside = await _leaves(store, sale, block, size)
+    if size % BLOCK:
+        roots.append(root_of(inside if block == full else await _leaves(store, sale, full, size)))
+    return inclusion_path(inside, index % BLOCK) + inclusion_path(roots, block)
+
+
+async def _leaves(store: Store, sale: str, block: int, size: int) -> list[bytes]:
+    last = min((block + 1) * BLOCK, size)
+    return [leaf_hash(entry.line) for entry in await read_range(store, keys.log(sale), block * BLOCK + 1, last, BLOCK)]

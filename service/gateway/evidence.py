@@ -1,0 +1,91 @@
+"""The calls that give evidence out: a purchase's receipt, and a finished sale's bundle.
+
+A receipt is there as soon as the region's notary has signed a log with the entry in it, a second or so after the 202;
+before that the answer is 409 with `Retry-After`. It is asked for again after the sale, and then holds the decision too.
+
+The bundle comes from the arbiter's store. Where this gateway's user may not read it (it holds the seeds of sales to
+come), the answer says so, and `firstcome export` is the way.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from redis.exceptions import NoPermissionError, RedisError
+from starlette.responses import Response, StreamingResponse
+
+from model.vocabulary import SaleId
+from model.wire import parse_log_line
+from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
+from service.export import ExportError, export_zip
+from service.gateway import openapi, problems
+from service.gateway.answers import Answer
+from service.gateway.app import Api, response
+from service.store import keys
+from service.store.opening import Store
+from service.store.streams import read_range
+
+_encode: Final = msgspec.json.Encoder(order="sorted").encode
+
+SEAL_PATIENCE_SECONDS: Final = 3.0
+"""A sale is sealed moments after its end; a caller waits that long, and is then asked to come again."""
+
+
+class Evidence:
+    """What one gateway process gives out."""
+
+    def __init__(self, api: Api, store: Store, arbiter_store: Store) -> None:
+        self._api = api
+        self._store = store
+        self._arbiter_store = arbiter_store
+        self._trees: dict[SaleId, DecisionTree] = {}
+
+    async def receipt(self, request: Request, sale_id: SaleId, purchase: str) -> Answer:
+        self._api.allow(request, "purchase", "audit", "operate")
+        sale = self._api.find(sale_id)
+        if sale.terms.keys is None:
+            return problems.not_signed(sale_id)
+        store: Any = self._store
+        try:
+            number = await store.hget(keys.requests(sale_id), purchase)
+            found = [] if number is None else await read_range(store, keys.log(sale_id), int(number), int(number), 1)
+            if not found:
+                return problems.unknown_purchase(purchase, self._api.book.region)
+            tree = self._trees.setdefault(sale_id, DecisionTree())
+            entry = parse_log_line(found[0].line)
+            shown = await receipt(store, sale.terms, sale.region, found[0], entry, sale.standing, sale.lines, tree)
+        except NotSignedYetError:
+            return problems.not_signed_yet()
+        except (RedisError, OSError):
+            return problems.store_gone()
+        return Answer(200, _encode(shown))
+
+    async def ledger(self, request: Request, sale_id: SaleId) -> Response:
+        self._api.allow(request, "audit", "operate")
+        sale = self._api.find(sale_id)
+        if not sale.standing.over:
+            return response(problems.not_over(sale_id))
+        try:
+            pieces = await export_zip(sale_id, self._arbiter_store, SEAL_PATIENCE_SECONDS)
+        except ExportError as error:
+            return response(problems.not_sealed(str(error)))
+        except NoPermissionError:
+            return response(problems.ledger_elsewhere())
+        except (RedisError, OSError):
+            return response(problems.arbiter_gone("The arbiter's store does not answer; nothing was begun."))
+        named = {"content-disposition": f'attachment; filename="{sale_id}.zip"'}
+        return StreamingResponse(pieces, media_type="application/zip", headers=named)
+
+
+def add_evidence_calls(app: FastAPI, evidence: Evidence) -> None:
+    """The calls of this page."""
+
+    @app.get("/v1/sales/{sale}/purchases/{purchase}/receipt", responses=openapi.RECEIPT)
+    async def show_a_receipt(request: Request, sale: str, purchase: str) -> Response:
+        """What proves that a purchase was logged, and how it was decided. Check it with `firstcome audit --receipt`."""
+        return response(await evidence.receipt(request, sale, purchase))
+
+    @app.get("/v1/sales/{sale}/ledger", responses=openapi.LEDGER, response_class=Response)
+    async def download_the_ledger(request: Request, sale: str) -> Response:
+        """The whole finished sale as a zip, enough to replay and check it. Check it with `firstcome audit`."""
+        return await evidence.ledger(request, sale)

@@ -1,0 +1,131 @@
+"""Clock journals on their way: whole lines through every rotation, once each, whoever hands them in."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from clockd.journal import Journal
+from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile
+from service.store import keys
+from service.store.embedded import EmbeddedStore
+from service.store.opening import Store, connect
+
+SALE = "5a" * 16
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    with EmbeddedStore(tmp_path_factory.mktemp("j") / "s") as store:
+        yield store
+
+
+@pytest.fixture
+def client(server: EmbeddedStore) -> Iterator["redis.Redis[bytes]"]:
+    with redis.Redis.from_url(server.url, protocol=2) as opened:
+        opened.flushall()
+        yield opened
+
+
+def with_store(server: EmbeddedStore, work: Callable[[Store], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        store = connect(server.url)
+        try:
+            return await work(store)
+        finally:
+            await store.aclose()
+
+    return asyncio.run(run())
+
+
+def start(host: str = "host-1") -> dict[str, object]:
+    return {"type": "start", "host": host, "boot": "00"}
+
+
+def updates(first: int, last: int) -> list[dict[str, object]]:
+    return [{"type": "update", "update": number, "heard": []} for number in range(first, last + 1)]
+
+
+def kept(client: "redis.Redis[bytes]", host: str = "host-1") -> list[Any]:
+    return [json.loads(fields[b"l"]) for _, fields in client.xrange(keys.journal(SALE, host))]
+
+
+def test_a_journal_is_followed_through_its_rotations(tmp_path: Path) -> None:
+    path = tmp_path / "clock.jsonl"
+    follower = JournalFile(path)
+    follower.read_on()
+    assert (follower.host, follower.count) == ("", 0)
+    journal = Journal(path, most_bytes=10_000)
+    journal.append([start()])
+    seen: list[int] = []
+    for number in range(1, 800, 7):
+        journal.append(updates(number, number + 6))
+        before = follower.count
+        follower.read_on()
+        seen += [json.loads(line).get("update", 0) for _, line in follower.after(before)]
+    assert path.with_name("clock.jsonl.3").exists()
+    assert seen == list(range(806))
+    assert follower.host == "host-1"
+    assert len(follower.recent) == LINES_BEFORE
+    follower.close()
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    path = tmp_path / "clock.jsonl"
+    follower = JournalFile(path)
+    for part in (b'{"type":"start","ho', b'st":"host-1"}\n{"type"', b"}"):
+        with path.open("ab") as file:
+            file.write(part)
+        follower.read_on()
+    assert [line for _, line in follower.recent] == [b'{"type":"start","host":"host-1"}']
+    assert follower.host == "host-1"
+    follower.close()
+
+
+@pytest.mark.parametrize("name", ["a b", "", 7, None])
+def test_a_journal_without_a_name_is_nobodys(
+    server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path, name: Any
+) -> None:
+    Journal(tmp_path / "j", 10_000).append([start(name), *updates(1, 3)])
+    follower = JournalFile(tmp_path / "j")
+    follower.read_on()
+    with_store(server, lambda store: JournalDelivery(store, SALE, follower).hand_in())
+    follower.close()
+    assert client.keys() == []
+
+
+def test_lines_are_handed_in_once_with_those_before(
+    server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path
+) -> None:
+    path = tmp_path / "clock.jsonl"
+    journal = Journal(path, 1_000_000)
+    journal.append([start(), *updates(1, 1000)])
+
+    async def work(store: Store) -> None:
+        follower, twin_file = JournalFile(path), JournalFile(path)
+        delivery, twin = JournalDelivery(store, SALE, follower), JournalDelivery(store, SALE, twin_file)
+        for first, last in ((1001, 1000), (1001, 1001), (1002, 1001), (1900, 1900)):
+            journal.append(updates(first, last))
+            for file in (follower, twin_file):
+                file.read_on()
+            await delivery.hand_in()
+            await twin.hand_in()
+            await delivery.hand_in()
+        later = JournalFile(path)
+        later.read_on()
+        journal.append(updates(1901, 1905))
+        later.read_on()
+        await JournalDelivery(store, SALE, later).hand_in()
+        for file in (follower, twin_file, later):
+            file.close()
+
+    with_store(server, work)
+    found = kept(client)
+    assert found[0] == start()
+    numbers = [record["update"] for record in found[1:]]
+    assert numbers == [*range(1000 - LINES_BEFORE + 1, 1002), *range(1900, 1906)]
+    assert client.smembers(keys.journals(SALE)) == {b"host-1"}
