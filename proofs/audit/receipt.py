@@ -346,7 +346,7 @@ def _check_decisions(told: ReceiptReport, receipt: _Receipt, case: Case) -> None
         return
     line, frontier_ns, regions = b"", None, set(receipt.terms.regions)
     for index, each in enumerate(case.bundle.lines(DECISIONS)):
-        if index == told.decision_index:
+        if index == told.decision_index:  # a `won`, or `sold_out`: both follow from the look before
             line = each
             break
         if b'"type":"seen"' in each or b'"type":"cut_off"' in each:
@@ -362,7 +362,7 @@ def _check_decisions(told: ReceiptReport, receipt: _Receipt, case: Case) -> None
         rule = "a decision that the arbiter signed is in the bundle"
         found = line.decode(errors="replace") or "no such record"
         raise FindingError(DECISIONS, told.decision_index + 1, rule, found, stated.decode())
-    if told.why is not None and isinstance(told.decision, Won) and frontier_ns is not None:
+    if told.why is not None and isinstance(told.decision, Won | SoldOut) and frontier_ns is not None:
         rule = "the frontier is the least mark of the look before"
         _expect(int(told.why["frontier_ns"]) == frontier_ns, rule, told.why["frontier_ns"], frontier_ns)
 
@@ -395,12 +395,14 @@ def _check_outcome(told: ReceiptReport, case: Case) -> None:
 
 
 def _check_pot(told: ReceiptReport, report: Report) -> None:
-    """Against the replay: how many were in the winner's pot, and the earliest place that waited."""
-    if told.why is None or not isinstance(told.decision, Won) or report.fairness is None or not report.ok:
+    """Against the replay: how many were in the pot that served the buyer, or in the last one."""
+    if told.why is None or report.fairness is None or not report.fairness.winners or not report.ok:
         return
-    if told.entry is None or told.decision.request != told.entry.request:
+    rank, fairness = -1, report.fairness
+    if isinstance(told.decision, Won):
+        rank = told.decision.rank
+    elif not isinstance(told.decision, SoldOut):
         return
-    rank, fairness = told.decision.rank, report.fairness
     for name, stated, made_again in (
         ("pot", told.why["pot"], fairness.pots[rank]),
         ("earliest_ns", int(told.why["earliest_ns"]), fairness.earliest_ns[rank]),

@@ -144,7 +144,9 @@ def decided_by(fairness: Fairness) -> str:
 def _fairness_table(fairness: Fairness) -> Table:
     how = "exact" if fairness.is_exact else "to six digits"
     table = Table(title="Who asked and who won", title_justify="left")
-    columns = ("region", "buyers", "of all", "winners", "of all", "expected", "chance allows", f"probability ({how})")
+    table.caption = f"p: how likely chance alone is to be as far from what is expected, given the pots ({how})."
+    table.caption_justify = "left"
+    columns = ("region", "buyers", "of all", "winners", "of all", "expected", "likely", "p")
     for column in columns:
         table.add_column(column, justify="left" if column == "region" else "right")
     for share in fairness.shares:
@@ -163,7 +165,7 @@ def _fairness_table(fairness: Fairness) -> Table:
 
 def _back_dating_table(told: BackDating) -> Table:
     table = Table(title="How far each region could have back-dated, at most", title_justify="left")
-    for column in ("region", "mark lag: median", "most", "room of an entry: median", "99 %", "most"):
+    for column in ("region", "mark lag", "most", "room: median", "99 %", "most"):
         table.add_column(column, justify="left" if column == "region" else "right")
     for room in told.regions:
         lags_and_rooms = (

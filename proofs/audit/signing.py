@@ -47,6 +47,8 @@ def check_signatures(case: Case) -> None:
         if name.startswith("checkpoints/") and name.removeprefix("checkpoints/") not in wanted:
             case.found(name, None, "every checkpoint is of a log of this sale")
     for log, (key, origin) in wanted.items():
+        if f"checkpoints/{log}" not in case.bundle.names:
+            continue  # whether it may be missing hangs on the decisions: see `check_against_logs`
         try:
             case.checkpoints[log] = _checkpoint(case, log, key, origin)
         except FindingError as error:
@@ -117,6 +119,8 @@ def check_against_logs(case: Case) -> None:
     sizes = {f"regions/{name}": len(log) for name, log in (case.logs or {}).items()}
     if case.decided is not None:
         sizes["decisions"] = case.decided.records
+    if case.keys is not None and case.logs is not None:
+        _expect_all(case, {"decisions", *sizes})
     for log, size in sizes.items():
         checkpoint = case.checkpoints.get(log)
         if checkpoint is None:
@@ -134,6 +138,19 @@ def check_against_logs(case: Case) -> None:
         elif at[0] != checkpoint.root:
             rule = "the Merkle root that was signed is the log's"
             case.found(f"checkpoints/{log}", 3, rule, checkpoint.root.hex(), at[0].hex())
+
+
+def _expect_all(case: Case, logs: set[str]) -> None:
+    """Every log has a checkpoint, but for what a region that was cut off, or a halt, could not sign any more."""
+    for log in sorted(logs):
+        if f"checkpoints/{log}" in case.bundle.names:
+            continue
+        if case.decided is not None and _may_differ(case, log):
+            case.not_checked.append(
+                f"Whether {log.removeprefix('regions/')} would sign its log: no checkpoint of it came."
+            )
+        else:
+            case.found(f"checkpoints/{log}", None, "every file of a bundle is there", "it is missing")
 
 
 def _may_differ(case: Case, log: str) -> bool:
