@@ -363,7 +363,7 @@ def test_every_edit_is_found_by_the_rule_that_should_find_it(bundle: Path) -> No
             report = forged(bundle, edit, seal)
             rules = [finding.rule for finding in report.findings]
             assert any(re.search(rule, each) for each in rules), (kind, edit[0], rules)
-            if seal is without_keys:
+            if seal is without_keys and edit[0] != "terms.json":  # without them nobody knows who should have signed
                 assert any(re.search(MANIFEST_SIGNED, each) for each in rules), (kind, rules)
             found[kind] += 1
     assert found.keys() == KINDS.keys()
