@@ -1,8 +1,8 @@
 """The second stop: `terms.json` against the sale's id, and `seed.json` against what the terms committed to.
 
 The terms are the law of one sale, fixed before anybody entered; the sale's id is their hash. The seed was committed to
-in them. Where they name a round of a public randomness beacon, the draw key is SHA-256(seed ‖ the round's value): nobody
-knew the key before the round was published, the merchant included. Chain and round must be those of the terms; whether
+in them. Where they name a round of a public randomness beacon, the draw key is SHA-256(seed ‖ the round's value), which
+nobody knew before the round was published, the merchant included. Chain and round must be those of the terms; whether
 the beacon really signed that value is not verified here, and the report says so.
 """
 
