@@ -3,10 +3,15 @@
 Each takes a finished `Run` and yields what breaks its sentence, [] when it holds. Tests ask them of random runs, the
 audit of a bundle; `proofs/` proves them of every run. Only promise 2 needs what no auditor has: true arrival times,
 known in simulation only.
+
+A run may be whole, with every entry and every outcome, or compact, as the audit of a million entries has it: then
+`logs` and `outcomes` hold only those that a promise can name (every entry of a buyer who won, and the earliest who
+did not), `stretches` says of all entries what the extremes are, and `others` counts the rest. Each promise means the
+same of both, because what it asks of an entry is a comparison that holds for all where it holds for the extremes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeAlias
@@ -29,6 +34,40 @@ from model.vocabulary import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive entries of one log, from a number to a number, by their extremes."""
+
+    first_seq: int
+    last_seq: int
+    least_stamp_ns: int
+    greatest_stamp_ns: int
+    least_bound_ns: int
+    greatest_bound_ns: int
+
+    def __str__(self) -> str:
+        return f"{self.first_seq}" if self.first_seq == self.last_seq else f"{self.first_seq} to {self.last_seq}"
+
+
+Stretches: TypeAlias = Mapping[RegionName, Callable[[], Iterable[Stretch]]]
+"""By region, its log in stretches, in order; made anew whenever a promise asks, so that none need be kept."""
+
+
+Marks: TypeAlias = Mapping[RegionName, Callable[[], Iterable[tuple[int, int]]]]
+"""By region, of each look in turn the last number that it had read and the mark; made anew whenever asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The entries that a compact run does not hold: nobody of their buyers won."""
+
+    counted: int
+    """How many there are that count."""
+    beyond_cut_offs: int
+    told: Mapping[str, int]
+    """By the reason they were told, how many lost."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished sale: what was logged, what was decided, what everybody was told."""
@@ -39,6 +78,27 @@ class Run:
     outcomes: Sequence[Outcome]
     true_arrival_ns: Mapping[RequestId, int] = field(default_factory=dict)
     """By request, in simulation; {} elsewhere."""
+    stretches: Stretches | None = None
+    """All entries, where `logs` does not hold them all. No stretch goes beyond a number that a `Seen` names."""
+    marks: Marks | None = None
+    """What looks had read, where `decisions` does not hold their `Seen` records."""
+    others: Others = Others(0, 0, {})
+
+    def in_stretches(self, region: RegionName) -> Iterable[Stretch]:
+        """The whole log of a region."""
+        if self.stretches is not None:
+            return self.stretches[region]()
+        return (
+            Stretch(entry.seq, entry.seq, entry.stamp_ns, entry.stamp_ns, entry.bound_ns, entry.bound_ns)
+            for entry in self.logs[region]
+        )
+
+    def seen_of(self, region: RegionName) -> Iterable[tuple[int, int]]:
+        """Of each look that names a region the last number that it had read, and the mark."""
+        if self.marks is not None:
+            return self.marks[region]()
+        looks = (record.regions.get(region) for record in self.decisions if isinstance(record, Seen))
+        return ((look.seq, look.mark_ns) for look in looks if look is not None)
 
     @cached_property
     def winners(self) -> list[Won]:
@@ -162,6 +222,9 @@ def every_logged_request_has_exactly_one_outcome(run: Run) -> Violations:
             yield f"{request} has an outcome and is in no log"
         elif times > 1:
             yield f"{request} has {times} outcomes"
+    told_others, others = sum(run.others.told.values()), run.others.counted + run.others.beyond_cut_offs
+    if told_others != others:
+        yield f"{others} others were logged, and {told_others} outcomes are told of them"
 
 
 def winners_are_told_that_they_won_and_nobody_else_is(run: Run) -> Violations:
@@ -184,6 +247,12 @@ def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
         "cancelled": any(isinstance(record, Cancelled) for record in run.decisions),
         "halted": any(isinstance(record, Halted) for record in run.decisions),
     }
+    others = {**run.others.told}
+    if others.pop("cut_off", 0) != run.others.beyond_cut_offs:
+        yield f"{run.others.told.get('cut_off', 0)} others lost as cut off, and {run.others.beyond_cut_offs} were"
+    for reason, times in others.items():
+        if times and not true_of_all.get(reason, False):
+            yield f"{times} others lost as {reason}, and the sale was not"
     for outcome in run.outcomes:
         entry = run.entries.get(outcome.request)
         if outcome.state != "lost" or entry is None:
@@ -206,29 +275,28 @@ def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
 def stamps_keep_their_bound_and_the_sales_hours(run: Run) -> Violations:
     """No stamp without a clock good enough; nobody certainly early or late is let in."""
     terms = run.terms
-    for region, entries in run.logs.items():
-        for entry in entries:
-            if not guards.bound_holds(entry.bound_ns, terms.skew_bound_ns):
-                yield f"{region} entry {entry.seq}: bound {entry.bound_ns} ns is above ε"
-            if guards.certainly_early(entry.stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
-                yield f"{region} entry {entry.seq}: certainly early"
-            if guards.certainly_late(entry.stamp_ns, terms.skew_bound_ns, terms.closes_ns):
-                yield f"{region} entry {entry.seq}: certainly late"
+    for region in run.logs:
+        for some in run.in_stretches(region):
+            for bound_ns in {some.least_bound_ns, some.greatest_bound_ns}:
+                if not guards.bound_holds(bound_ns, terms.skew_bound_ns):
+                    yield f"{region} entry {some}: bound {bound_ns} ns is above ε"
+            if guards.certainly_early(some.least_stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
+                yield f"{region} entry {some}: certainly early"
+            if guards.certainly_late(some.greatest_stamp_ns, terms.skew_bound_ns, terms.closes_ns):
+                yield f"{region} entry {some}: certainly late"
 
 
 def no_stamp_follows_below_a_mark_that_was_seen(run: Run) -> Violations:
     """Each region keeps its promise: entries logged after a mark was seen are not below it."""
-    for region, entries in run.logs.items():
-        seen = [
-            record.regions[region] for record in run.decisions if isinstance(record, Seen) and region in record.regions
-        ]
-        reached, mark_ns = 0, 0
-        for entry in entries:
-            while reached < len(seen) and seen[reached].seq < entry.seq:
-                mark_ns = max(mark_ns, seen[reached].mark_ns)
-                reached += 1
-            if not guards.may_follow(entry.stamp_ns, mark_ns):
-                yield f"{region} entry {entry.seq}: stamp {entry.stamp_ns} is below the mark {mark_ns}"
+    for region in run.logs:
+        looks = iter(run.seen_of(region))
+        mark_ns, next_look = 0, next(looks, None)
+        for some in run.in_stretches(region):
+            while next_look is not None and next_look[0] < some.first_seq:
+                mark_ns = max(mark_ns, next_look[1])
+                next_look = next(looks, None)
+            if not guards.may_follow(some.least_stamp_ns, mark_ns):
+                yield f"{region} entry {some}: stamp {some.least_stamp_ns} is below the mark {mark_ns}"
 
 
 PROMISES: Final[tuple[Invariant, ...]] = (

@@ -32,7 +32,8 @@ MOST_BYTES: Final = 1 << 34
 MOST_FILES: Final = 10_000
 MOST_SHRINKING: Final = 100
 """Logs shrink six- to tenfold when zipped, zeros a thousandfold."""
-CHUNK_BYTES: Final = 1 << 18
+CHUNK_BYTES: Final = 1 << 19
+"""Some two thousand lines of a log."""
 
 _MARKS: Final = ("manifest.json", "terms.json", "decisions.jsonl")
 _KNOWN: Final = re.compile(
@@ -61,6 +62,14 @@ class Bundle:
     def __init__(self, files: dict[str, _File], findings: list[Finding]) -> None:
         self._files = files
         self.findings = findings
+        self.read_bytes = 0
+        """How many bytes have been read of all files together; each reading counts again."""
+        self.watch: Callable[[], None] = lambda: None
+        """Called after every piece that was read."""
+
+    def size_bytes(self, name: str) -> int:
+        """How long a file says it is; 0 where there is none."""
+        return self._files[name].size_bytes if name in self._files else 0
 
     @property
     def names(self) -> list[str]:
@@ -74,26 +83,53 @@ class Bundle:
             FindingError: it is missing or cannot be read.
         """
         digest = hashlib.sha256()
-        with self._opened(name) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
+        for piece in self._pieces(name):
+            digest.update(piece)
         return digest.hexdigest()
 
-    def lines(self, name: str) -> Iterator[bytes]:
-        """A file's lines, without their ends.
+    def text(self, name: str, most_bytes: int) -> str:
+        """A small text file, whole.
 
         Raises:
-            FindingError: it is missing, cannot be read, is cut within a line, or has an absurdly long one.
+            FindingError: it is missing, cannot be read, is longer than `most_bytes`, or not UTF-8.
         """
-        number = 0
-        with self._opened(name) as file:
-            while line := file.readline(LONGEST_LINE_BYTES + 1):
-                number += 1
-                if len(line) > LONGEST_LINE_BYTES:
-                    raise FindingError(name, number, f"a line has at most {LONGEST_LINE_BYTES} bytes")
-                if not line.endswith(b"\n"):
-                    raise FindingError(name, number, "every line ends with a line end", "the file is cut within it")
-                yield line[:-1]
+        content = b""
+        for piece in self._pieces(name):
+            content += piece
+            if len(content) > most_bytes:
+                raise FindingError(name, None, f"the file has at most {most_bytes} bytes")
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise FindingError(name, None, "the file is UTF-8 text", str(error)) from error
+
+    def blocks(self, name: str, longest_line_bytes: int = LONGEST_LINE_BYTES) -> Iterator[list[bytes]]:
+        """A file's lines, without their ends, many at once; never an empty block.
+
+        Raises:
+            FindingError: it is missing, cannot be read, is cut within a line, or has an absurdly long one. Whatever
+                comes before is given out first.
+        """
+        number, rest = 0, b""
+        for piece in self._pieces(name):
+            lines = (rest + piece).split(b"\n")
+            if max(map(len, lines)) > longest_line_bytes:
+                sound = next(at for at, line in enumerate(lines) if len(line) > longest_line_bytes)
+                yield from filter(None, [lines[:sound]])
+                rule = f"a line has at most {longest_line_bytes} bytes"
+                raise FindingError(name, number + sound + 1, rule)
+            rest = lines.pop()
+            if lines:
+                number += len(lines)
+                yield lines
+        if rest:
+            rule = "every line ends with a line end"
+            raise FindingError(name, number + 1, rule, "the file is cut within it")
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """As `blocks`, one by one."""
+        for block in self.blocks(name):
+            yield from block
 
     def only_line(self, name: str) -> bytes:
         """The line of a file that holds one record.
@@ -110,6 +146,13 @@ class Bundle:
         if number == 0:
             raise FindingError(name, None, "the file holds one line", "it is empty")
         return found
+
+    def _pieces(self, name: str) -> Iterator[bytes]:
+        with self._opened(name) as file:
+            while piece := file.read(CHUNK_BYTES):
+                self.read_bytes += len(piece)
+                self.watch()
+                yield piece
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:

@@ -1,0 +1,142 @@
+"""The audit of a bundle: everything that can be checked by somebody who has nothing but the files.
+
+Nothing recorded is believed. Hashes are taken again, chains, roots and tickets computed again, every decision is made
+again by the model, every outcome derived again, every clock bound recomputed, every promise asked again. The road, each
+stop on what the former left standing:
+
+1. `manifest.py`: every file is the one that the manifest names.
+2. `published.py`: the terms are the sale's, the seed is the one that they committed to.
+3. `signing.py`: manifest and checkpoints are signed by the keys that the terms name.
+4. `clocks.py`, `journal.py`: what each host's clock could know, from the raw timestamps.
+5. `logs.py`: each region's log, gapless and chained; no stamp surer than its clock.
+6. `decisions.py`: every decision replayed.
+7. `outcomes.py`: every outcome derived.
+8. `promises.py`: every promise of `model/invariants.py`.
+9. `back_dating.py`, `fairness.py`: what cannot be decided from files, measured as far as they allow.
+
+A stop that cannot be made because an earlier one failed is left out: its findings would be echoes. Logs are streamed,
+three times; memory grows with the number of requests (the model must know who waits: some 450 bytes each where all wait
+at once, as in a lobby, 60 where they do not) and with nothing else that a file may say. Names, links and zips are
+`bundle.py`'s; the report is `report.py`'s; receipts are `receipt.py`'s.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from proofs.audit import back_dating, fairness, series
+from proofs.audit.case import Case, Wishes
+from proofs.audit.clocks import Evidence, check_journals
+from proofs.audit.decisions import KINDS, check_decisions
+from proofs.audit.logs import check_logs
+from proofs.audit.manifest import check_heads, check_manifest
+from proofs.audit.outcomes import REASONS, check_outcomes
+from proofs.audit.promises import check_promises
+from proofs.audit.published import check_seed, check_terms
+from proofs.audit.report import Report, render
+from proofs.audit.signing import check_against_logs, check_signatures
+from proofs.bundle import Bundle, NotABundleError, open_bundle
+from proofs.findings import Finding, FindingError, shortened
+
+__all__ = ["Finding", "NotABundleError", "Report", "Wishes", "audit", "render"]
+
+
+def audit(path: Path, wishes: Wishes | None = None) -> Report:
+    """Check a bundle, a folder or the same zipped.
+
+    Raises:
+        NotABundleError: there is none at this path.
+    """
+    with open_bundle(path) as bundle:
+        case = Case(bundle, wishes or Wishes())
+        for finding in bundle.findings:
+            case.keep(finding)
+        evidence = _walk(case)
+        return _report(case, evidence, str(path))
+
+
+def _walk(case: Case) -> Evidence:
+    """Every stop of the road, in order. Returns the clock evidence that was found on it."""
+    evidence = Evidence()
+
+    def journals(case: Case) -> None:
+        nonlocal evidence
+        evidence = check_journals(case)
+
+    stops: tuple[tuple[str, Callable[[Case], None]], ...] = (
+        ("every file against the manifest", check_manifest),
+        ("terms", check_terms),
+        ("seed", check_seed),
+        ("signatures", check_signatures),
+        ("heads", check_heads),
+        ("clock journals", journals),
+        ("regions' logs", lambda case: check_logs(case, evidence)),
+        ("decisions, made again", check_decisions),
+        ("signed checkpoints", check_against_logs),
+        ("outcomes", check_outcomes),
+        ("promises", check_promises),
+    )
+    to_read = _bytes_to_read(case.bundle)
+    for name, stop in stops:
+        case.bundle.watch = partial(_watched, case, name, to_read)
+        case.bundle.watch()
+        try:
+            stop(case)
+        except FindingError as error:
+            case.keep(error.finding)
+    case.wishes.watch("done", 1.0)
+    return evidence
+
+
+def _watched(case: Case, stop: str, to_read: int) -> None:
+    case.wishes.watch(stop, min(1.0, case.bundle.read_bytes / to_read))
+
+
+def _bytes_to_read(bundle: Bundle) -> int:
+    """All files once for their hashes; then decisions, outcomes and journals once, and logs three times."""
+    once = sum(map(bundle.size_bytes, bundle.names))
+    logs = sum(bundle.size_bytes(name) for name in bundle.names if name.startswith("regions/"))
+    return max(1, 2 * once + 2 * logs)
+
+
+def _report(case: Case, evidence: Evidence, path: str) -> Report:
+    decided, told = case.decided, case.told
+    kinds = Counter[str]() if decided is None else decided.kinds
+    reasons = Counter[str]() if told is None else told.reasons
+    room = back_dating.measure(case)
+    return Report(
+        bundle=path,
+        sale="" if case.terms is None else case.terms.sale(),
+        findings=tuple(dict.fromkeys(case.findings)),
+        requests=sum(map(len, (case.logs or {}).values())),
+        winners=kinds["won"],
+        decisions=0 if decided is None else decided.records,
+        kinds={each: kinds[each] for each in KINDS} | {f"lost: {reason}": reasons[reason] for reason in REASONS},
+        not_checked=tuple(_not_checked(case)),
+        alarms=tuple(case.alarms),
+        signed=case.keys is not None,
+        clocks=tuple(evidence.hosts.values()),
+        back_dating=room,
+        fairness=fairness.state(case),
+        series=series.collect(case),
+    )
+
+
+def _not_checked(case: Case) -> list[str]:
+    sentences = ["That this is the sale you mean: compare its id with the one that was published before it opened."]
+    if case.terms is not None and case.keys is None:
+        sentences.append(
+            "Who wrote this bundle: it is not signed, its terms name no keys, so whoever has it could have written "
+            "another."
+        )
+    sentences += case.not_checked
+    standing = None if case.decided is None else case.decided.standing
+    if standing is not None and standing.cut_offs:
+        cut = shortened(", ".join(sorted(standing.cut_offs)))
+        sentences.append(f"What {cut} logged beyond its cut-off: nothing recorded says where such a log ends.")
+        sentences.append(f"Whether {cut} really fell silent: a cut-off is the arbiter's word.")
+    if standing is not None and (standing.halted or standing.cancelled):
+        reason = shortened(str(standing.halted or standing.cancelled))
+        sentences.append(f"Whether the reason for ending the sale early is true: “{reason}”.")
+    return sentences

@@ -1,0 +1,153 @@
+"""The fifth stop: `decisions.jsonl`, record by record, made again by the model from the logs and the draw key.
+
+Before each look its entries are delivered to the fold, so that the mark it was waiting for is known before it decides:
+that is what `back_dating.py` measures lateness by. Looks are kept as columns, other records as they are (as many as the
+stock). At the first record that does not hold reading ends: nothing after it means anything.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+
+from model import wire
+from model.arbiter import Fold
+from model.columns import LINES_AT_ONCE
+from model.outcomes import Standing
+from model.replay import Replay
+from model.vocabulary import Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
+from proofs.audit.case import DECISIONS, Case, Decided, Looks, RegionLooks, log_file
+from proofs.audit.logs import SignedTree
+from proofs.findings import FindingError
+
+KINDS: Final = ("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "closed")
+
+
+def check_decisions(case: Case) -> None:
+    """Replay the whole decision log."""
+    if case.terms is None or case.logs is None or case.draw_key is None:
+        return
+    lines = _LinesInTurn(case)
+    replay = Replay(case.terms, case.draw_key, lines)
+    tree = SignedTree(case.checkpoints.get("decisions")) if case.keys is not None else None
+    index, head, looks, standing = -1, wire.FIRST_HEAD, Looks(), Standing()
+    kinds, decisions, over_at_look = Counter[str](), list[Decision](), -1
+    for index, line in enumerate(case.bundle.lines(DECISIONS)):
+        with _told_as_finding(DECISIONS, index + 1):
+            decision = wire.parse_decision_line(index, line)
+            if isinstance(decision, Seen):
+                _deliver(replay.fold, lines, decision)
+                _note_look(looks, replay.fold, index, decision)
+            was_over = replay.fold.is_decided
+            replay.apply(decision)
+        kinds[kind(decision)] += 1
+        if replay.fold.is_decided and not was_over:
+            over_at_look = len(looks)
+        winner = replay.fold.buyer_of(decision.request) if isinstance(decision, Won) else None
+        standing.apply(decision, winner)
+        if not isinstance(decision, Seen):
+            decisions.append(decision)
+        if tree is not None:
+            tree.extend([line], head)
+        head = wire.extend(head, line)
+    records = index + 1
+    with _told_as_finding(DECISIONS, records or None):
+        replay.finish()
+    if not (decisions and isinstance(decisions[-1], Closed | Halted)):
+        raise FindingError(DECISIONS, records or None, "the log ends with the sale closed or halted")
+    if tree is not None:
+        case.at_checkpoint["decisions"] = tree.at_checkpoint
+    case.decided = Decided(
+        records,
+        head,
+        tree.root() if tree is not None else b"",
+        kinds,
+        decisions,
+        looks,
+        standing,
+        len(looks) if over_at_look < 0 else over_at_look,
+    )
+    stated = case.head_in_manifest("decisions")
+    if stated not in {"", head}:
+        case.found(DECISIONS, records, "the chain ends in the manifest's head", head, stated)
+    _expect_whole_logs(case, standing)
+
+
+def kind(decision: Decision) -> str:
+    """The type of a record, as its line says it."""
+    name = type(decision).__name__
+    return {"SoldOut": "sold_out", "CutOff": "cut_off"}.get(name, name.lower())
+
+
+def _deliver(fold: Fold, lines: "_LinesInTurn", seen: Seen) -> None:
+    """What the look had read, ahead of its being applied."""
+    for name in fold.regions:
+        if name in seen.regions:
+            first, last = fold.delivered(name).seq + 1, seen.regions[name].seq
+            pieces = lines(name, first, last)
+            while piece := list(islice(pieces, LINES_AT_ONCE)):
+                fold.deliver_all(name, piece)
+
+
+def _note_look(looks: Looks, fold: Fold, index: int, seen: Seen) -> None:
+    looks.indexes.append(index)
+    for column, value in (
+        (looks.earliest_ns, seen.earliest_ns),
+        (looks.latest_ns, seen.latest_ns),
+        (looks.wanted_ns, fold.wanted_ns() if fold.waiting else -1),
+    ):
+        column.append(min(value, 2**63 - 1))
+    for name, region in seen.regions.items():
+        if name in fold.regions:
+            of = looks.of.setdefault(name, RegionLooks())
+            of.seqs.append(min(region.seq, 2**63 - 1))
+            of.marks_ns.append(min(region.mark_ns, 2**63 - 1))
+
+
+def _expect_whole_logs(case: Case, standing: Standing) -> None:
+    """A log ends where the arbiter's last look ended, but for what is beyond a cut-off."""
+    for region, log in (case.logs or {}).items():
+        counted = standing.counted.get(region, 0)
+        if len(log) < counted or (len(log) > counted and region not in standing.cut_offs):
+            rule = "a log ends where the arbiter's last look ended"
+            case.found(log_file(region), len(log) or None, rule, f"{len(log)} entries", f"{counted}, as counted")
+
+
+class _LinesInTurn:
+    """The lines of logs, for a replay that asks for each once and in order: one open file per region."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._open: dict[RegionName, Iterator[bytes]] = {}
+
+    def __call__(self, region: RegionName, first: int, last: int) -> Iterator[bytes]:
+        if region not in self._open:
+            self._open[region] = (line for block in self._case.blocks(region) for line in block)
+        return islice(self._open[region], max(0, last - first + 1))
+
+
+@contextmanager
+def _told_as_finding(file: str, line: int | None) -> Iterator[None]:
+    """What the model says cannot be true is a finding about this line.
+
+    Raises:
+        FindingError: it said so.
+    """
+    try:
+        yield
+    except Contradiction as error:
+        raise _finding(file, line, error) from error
+    except RecursionError as error:
+        raise FindingError(file, line, "records are not nested deeply") from error
+
+
+def _finding(file: str, line: int | None, error: Contradiction) -> FindingError:
+    """What the model found, with what it expected apart where it says so."""
+    decides, says, found = error.rule.partition(", and the log says ")
+    if says:
+        expected = decides.removeprefix("the model decides ")
+        return FindingError(file, line, "every decision is what the model decides from the logs", found, expected)
+    rule, bracket, detail = error.rule.partition(" (")
+    where = f"region {error.region}: " if error.region else ""
+    return FindingError(file, line, where + rule, detail.removesuffix(")") if bracket else "")

@@ -1,0 +1,157 @@
+"""The fourth stop: each region's log, streamed once. Its form, its numbers, its names, its chain, its Merkle tree.
+
+What is asked of one entry alone is asked here, too: that its stamp does not come before an arbiter's heartbeat that its
+gateway had already read (one of the two clocks would be broken, design 3.8), and that its bound is no better than the
+clock journal allows (`clocks.py`). Lines are read by the columns of `model/columns.py`; where those see anything odd,
+the law (`model/wire.py`) is asked line by line and says which and why.
+
+Kept of a log: stamps, bounds and a hash of each buyer, in arrays. The next stop reads the lines again.
+"""
+
+import re
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from model import wire
+from model.columns import Columns, are_named_after, read_columns
+from model.merkle import CompactTree
+from model.note import Checkpoint
+from model.vocabulary import Head
+from proofs.audit.case import Case, Log, log_file
+from proofs.audit.clocks import Evidence
+from proofs.findings import FindingError
+
+_REST: Final = re.compile(rb'^\{"bound_ns":"([0-9]+)","buyer":"[^"]*","clock":"([^"]*)","heard_ns":"([0-9]+)"', re.M)
+"""What columns do not carry, of lines that they found sound."""
+
+
+def check_logs(case: Case, evidence: Evidence) -> None:
+    """Read every region's log."""
+    if case.terms is None:
+        return
+    expected = {log_file(region) for region in case.terms.regions}
+    for name in case.bundle.names:
+        if name.startswith("regions/") and name not in expected:
+            case.found(name, None, "every log is of a region that the terms name")
+    logs = {}
+    for region in case.terms.regions:
+        try:
+            logs[region] = _read(case, Log(region), evidence)
+        except FindingError as error:
+            case.keep(error.finding)
+    if len(logs) == len(case.terms.regions):
+        case.logs = logs
+    evidence.tell(case)
+
+
+def _read(case: Case, log: Log, evidence: Evidence) -> Log:
+    file, signed = log_file(log.region), f"regions/{log.region}"
+    tree = SignedTree(case.checkpoints.get(signed)) if case.keys is not None else None
+    requests = array("q")
+    for block in case.blocks(log.region):
+        first = len(log) + 1
+        columns = read_columns(block, first)
+        if columns is None or not are_named_after(log.region, columns.requests):
+            columns = _by_the_law(log, block)
+        requests.extend(map(hash, columns.requests))
+        log.buyers.extend(map(hash, columns.buyers))
+        head_before, log.head = log.head, wire.extend_all(log.head, block)
+        if tree is not None:
+            tree.extend(block, head_before)
+        bounds, clocks, heard = zip(*_REST.findall(b"\n".join(block)), strict=True)
+        bounds_ns = list(map(int, bounds))
+        _check_heard(case, file, columns, bounds_ns, heard)
+        evidence.check(case, file, log, columns, bounds_ns, clocks)
+        log.stamps_ns.extend(columns.stamps_ns)
+        log.bounds_ns.extend(bounds_ns)
+    _expect_each_once(case, log, requests)
+    stated = case.head_in_manifest(signed)
+    if stated not in {"", log.head}:
+        rule = "the chain ends in the manifest's head"
+        case.found(file, len(log) or None, rule, log.head, stated)
+    if tree is not None:
+        log.root, case.at_checkpoint[signed] = tree.root(), tree.at_checkpoint
+    return log
+
+
+def _by_the_law(log: Log, block: Sequence[bytes]) -> Columns:
+    """The block line by line.
+
+    Raises:
+        FindingError: at the first line that is not as it must be.
+    """
+    file, entries = log_file(log.region), []
+    for number, line in enumerate(block, start=len(log) + 1):
+        try:
+            entry = wire.parse_log_line(line)
+        except ValueError as error:
+            raise FindingError(file, number, "every line is a canonical request record", str(error)) from error
+        if entry.seq != number:
+            raise FindingError(file, number, "entries are numbered from 1 without gaps", f"{entry.seq}", f"{number}")
+        home, _, random = entry.request.rpartition(".")
+        if home != log.region or not random:
+            rule = "every request is named after its region"
+            raise FindingError(file, number, rule, entry.request, f"{log.region}.…")
+        entries.append(entry)
+    return Columns(
+        first_seq=len(log) + 1,
+        requests=[entry.request for entry in entries],
+        buyers=[entry.buyer for entry in entries],
+        stamps_ns=[entry.stamp_ns for entry in entries],
+        least_bound_ns=min(entry.bound_ns for entry in entries),
+        greatest_bound_ns=max(entry.bound_ns for entry in entries),
+    )
+
+
+def _check_heard(case: Case, file: str, columns: Columns, bounds_ns: Sequence[int], heard: Sequence[bytes]) -> None:
+    """A heartbeat says that it was sent at `heard_ns` at the earliest, and the request came after it was read."""
+    stamps_ns = columns.stamps_ns
+    for at, (stamp_ns, bound_ns, heard_ns) in enumerate(zip(stamps_ns, bounds_ns, map(int, heard), strict=True)):
+        if stamp_ns + bound_ns < heard_ns:
+            rule = "no stamp comes before a heartbeat that was read before the request arrived, beyond its bound"
+            found = f"{stamp_ns} ± {bound_ns}: this host's clock or the arbiter's is broken"
+            case.found(file, columns.first_seq + at, rule, found, f"{heard_ns} or later")
+
+
+def _expect_each_once(case: Case, log: Log, requests: "array[int]") -> None:
+    """No request twice. Equal hashes are looked at again by name, so that none is accused by accident."""
+    ordered = sorted(requests)
+    suspects = {one for one, other in pairwise(ordered) if one == other}
+    del ordered
+    if not suspects:
+        return
+    first: dict[str, int] = {}
+    for number, entry in enumerate(map(wire.parse_log_line, (e for b in case.blocks(log.region) for e in b)), start=1):
+        if hash(entry.request) in suspects and first.setdefault(entry.request, number) != number:
+            rule = f"no request is logged twice ({entry.request})"
+            raise FindingError(log_file(log.region), number, rule, f"also in line {first[entry.request]}")
+
+
+class SignedTree:
+    """A log's Merkle tree as it is streamed, and what root and head were at the size of its checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint | None) -> None:
+        self._tree = CompactTree()
+        self._size = -1 if checkpoint is None else checkpoint.size
+        self.at_checkpoint: tuple[bytes, Head] | None = None
+        self._look(wire.FIRST_HEAD)
+
+    def extend(self, lines: Sequence[bytes], head: Head) -> None:
+        """More lines, after those with this head."""
+        left = self._size - self._tree.size
+        if 0 < left <= len(lines):
+            self._tree.extend(lines[:left])
+            self._look(wire.extend_all(head, lines[:left]))
+            self._tree.extend(lines[left:])
+        else:
+            self._tree.extend(lines)
+
+    def _look(self, head: Head) -> None:
+        if self._tree.size == self._size:
+            self.at_checkpoint = self._tree.root(), head
+
+    def root(self) -> bytes:
+        """The root of all lines."""
+        return self._tree.root()

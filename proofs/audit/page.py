@@ -1,0 +1,206 @@
+"""The report as one page: self-contained HTML with plots, no script, nothing to fetch, light and dark, printable.
+
+Everything that somebody else wrote (names of regions, details of findings) is escaped; the page forbids itself to load
+anything. It says the same as the report on a terminal, and shows what took how long and who won.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+from proofs.audit.fairness import Fairness
+from proofs.audit.plots import Bar, Line, bars, lines
+from proofs.audit.report import Report, decided_by, milliseconds
+from proofs.audit.series import Series
+
+MOST_FINDINGS: Final = 100
+MOST_PIECES: Final = 200
+
+_STYLE: Final = """
+:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--soft:#5a5a5a;--grid:#d8d8d8;--bad:#b00020;--good:#0a6b2d;
+--warn:#8a5a00;--c0:#0b5fa5;--c1:#c2410c;--c2:#15803d;--c3:#7e22ce;--c4:#a16207;--c5:#be185d}
+@media (prefers-color-scheme:dark){:root{--ink:#ececec;--paper:#161616;--soft:#b0b0b0;--grid:#3a3a3a;--bad:#ff8a8a;
+--good:#7ddc9a;--warn:#ffc966;--c0:#7cc0ff;--c1:#ffa36b;--c2:#86e0a0;--c3:#d3a5ff;--c4:#f0cf6a;--c5:#ff9ccb}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;
+padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}.bad{color:var(--bad)}.good{color:var(--good)}
+.warn{color:var(--warn)}table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}th,td{padding:.25rem
+.8rem;border-bottom:1px solid var(--grid);text-align:right}th:first-child,td:first-child{text-align:left}code{font-size:
+.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-weight:600}figure p{color:var(--soft);margin:.2rem 0}
+svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.grid{stroke:var(--grid)}.line{fill:none;stroke-width:2}
+.c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}.c4{stroke:var(--c4)}
+.c5{stroke:var(--c5)}.demand{fill:var(--grid);stroke:var(--soft)}.won{fill:var(--c0)}.span{stroke:var(--ink);
+stroke-width:2;fill:none}.key{list-style:none;display:flex;gap:1.2rem;flex-wrap:wrap;padding:0;margin:.3rem 0}
+"""
+
+
+def page(report: Report) -> str:
+    """The whole page."""
+    verdict = (
+        '<p class="good"><strong>Every check holds.</strong></p>'
+        if report.ok
+        else f'<p class="bad"><strong>{len(report.findings)} found; the first is where to look.</strong></p>'
+    )
+    parts = [
+        f"<h1>Audit of sale <code>{escape(report.sale or 'unknown')}</code></h1>",
+        verdict,
+        _findings(report),
+        _alarms(report),
+        _table(("what was read", "how many"), _counts(report)),
+        _decided(report),
+        _over_time(report.series),
+        _pots(report.fairness),
+        _shares(report.fairness),
+        _room(report),
+        _clocks(report),
+        _sentences("Never occurred in this sale, so never put to the test", report.never_occurred),
+        _sentences("Not checked in this bundle", report.not_checked),
+        _sentences("What no audit can see", report.what_no_audit_can_see),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Audit of a sale</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<style>{_STYLE}</style></head><body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _counts(report: Report) -> Iterable[tuple[str, str]]:
+    yield "requests", f"{report.requests:,}"
+    yield "decision records", f"{report.decisions:,}"
+    yield "winners", f"{report.winners:,}"
+    yield "signed", "yes, by the keys that the terms name" if report.signed else "no"
+    for kind, times in report.kinds.items():
+        if times:
+            yield kind, f"{times:,}"
+
+
+def _findings(report: Report) -> str:
+    told = "".join(f"<li>{escape(str(finding))}</li>" for finding in report.findings[:MOST_FINDINGS])
+    more = len(report.findings) - MOST_FINDINGS
+    return (f'<ol class="bad">{told}</ol>' if told else "") + (f"<p>… and {more} more.</p>" if more > 0 else "")
+
+
+def _alarms(report: Report) -> str:
+    if not report.alarms:
+        return ""
+    told = "".join(f"<li>{escape(alarm)}</li>" for alarm in report.alarms)
+    return f'<h2>Worth looking into</h2><ul class="warn">{told}</ul>'
+
+
+def _decided(report: Report) -> str:
+    if report.fairness is None or not report.fairness.winners:
+        return ""
+    return f"<h2>How the units were decided</h2><p>{escape(decided_by(report.fairness))}</p>"
+
+
+def _over_time(series: Series | None) -> str:
+    if series is None:
+        return ""
+    middle_ns = (series.from_ns + series.until_ns) // 2
+    across = (_from_opening(series.from_ns), _from_opening(middle_ns), _from_opening(series.until_ns))
+    outside = f"{series.before:,} came before and {series.after:,} after what is shown."
+    return (
+        "<h2>Over time</h2>"
+        + lines(
+            "Stamped arrivals", f"Entries by stamp, a hundredth of the span each. {outside}",
+            [Line(region.region, region.entries) for region in series.regions], across, "",
+        )
+        + lines(
+            "Winners by stamp", "Entries that won, by their stamp.",
+            [Line(region.region, region.winners) for region in series.regions], across, "",
+        )
+        + lines(
+            "Clock bounds", "The greatest bound of any stamp in each hundredth of the span.",
+            [Line(r.region, [bound_ns / 1e6 for bound_ns in r.greatest_bound_ns]) for r in series.regions],
+            across, " ms",
+        )
+    )  # fmt: skip
+
+
+def _from_opening(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:+,.3f} s"
+
+
+def _pots(fairness: Fairness | None) -> str:
+    if fairness is None or not fairness.winners:
+        return ""
+    every = -(-len(fairness.pots) // MOST_PIECES)
+    sizes = [max(fairness.pots[at : at + every]) for at in range(0, len(fairness.pots), every)]
+    told = f"How many were in the pot that each unit was drawn from; the largest held {fairness.largest_pot:,}."
+    across = ("first winner", "", "last winner")
+    return "<h2>Ties and pots</h2>" + lines("Size of the pot, by rank", told, [Line("in the pot", sizes)], across, "")
+
+
+def _shares(fairness: Fairness | None) -> str:
+    if fairness is None or not fairness.winners:
+        return ""
+    winners, buyers = fairness.winners, max(1, fairness.buyers)
+    rows = [
+        Bar(
+            share.region, share.buyers / buyers, share.winners / winners,
+            share.likely_least / winners, share.likely_most / winners,
+        )
+        for share in fairness.shares
+    ]  # fmt: skip
+    told = (
+        "Left bars: each region's part of the buyers. Right bars: its part of the winners, with the span that the "
+        "lottery allows in 95 of 100 sales, given the pots."
+    )
+    table = _table(
+        ("region", "buyers", "winners", "expected", "chance allows", "probability of a gap as large"),
+        (
+            (
+                share.region, f"{share.buyers:,}", f"{share.winners:,}", f"{share.expected_winners:,.1f}",
+                f"{share.likely_least:,} to {share.likely_most:,}", f"{share.probability:.4f}",
+            )
+            for share in fairness.shares
+        ),
+    )  # fmt: skip
+    how = "exact, in whole numbers" if fairness.is_exact else "computed in double precision, to six digits"
+    return (
+        f"<h2>Who asked and who won</h2>{bars('Demand and winners', told, rows)}{table}<p>Probabilities are {how}.</p>"
+    )
+
+
+def _room(report: Report) -> str:
+    told = report.back_dating
+    if told is None or not report.winners:
+        return ""
+    top_ns = told.regions[0].histogram_top_ns
+    across = ("0", milliseconds(top_ns // 2), milliseconds(top_ns))
+    plot = lines(
+        "Room of entries", "Entries by the arbiter's time in the first look that counts them, minus their place.",
+        [Line(room.region, room.histogram) for room in told.regions], across, "",
+    )  # fmt: skip
+    rows = (
+        (
+            room.region, milliseconds(room.mark_lag_median_ns), milliseconds(room.mark_lag_most_ns),
+            milliseconds(room.room_median_ns), milliseconds(room.room_p99_ns), milliseconds(room.room_most_ns),
+        )
+        for room in told.regions
+    )  # fmt: skip
+    table = _table(("region", "mark lag: median", "most", "room: median", "99 %", "most"), rows)
+    return (
+        f"<h2>How far each region could have back-dated, at most</h2>{plot}{table}"
+        f"<p>Allowed are a mark lag of {milliseconds(told.mark_lag_allowed_ns)} (intake grace and travel) and room of "
+        f"{milliseconds(told.room_allowed_ns)} (tie window, grace and travel). Looks are recorded only where something "
+        "followed from them, so the room is an upper bound, and does not say that anybody used it.</p>"
+    )
+
+
+def _clocks(report: Report) -> str:
+    if not report.clocks:
+        return ""
+    rows = ((each.host, f"{each.updates:,}", f"{each.recomputed:,}") for each in report.clocks)
+    return f"<h2>Clock journals</h2>{_table(('host', 'updates', 'computed again'), rows)}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _sentences(title: str, sentences: Sequence[str]) -> str:
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<h2>{escape(title)}</h2><ul>{told}</ul>" if told else ""

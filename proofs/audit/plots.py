@@ -1,0 +1,119 @@
+"""Plots as plain SVG, drawn by hand: no library, no script, nothing to fetch, readable in light and dark.
+
+Colours are CSS variables that the page defines; every plot has a title and a description for those who do not see it,
+and its numbers are in a table on the page as well. Regions differ by colour and by dash or hatch, not by colour alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+WIDTH: Final = 720
+HEIGHT: Final = 220
+LEFT: Final = 64
+BOTTOM: Final = 34
+TOP: Final = 12
+DASHES: Final = ("", "6 3", "2 3", "8 3 2 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One region's line: a value for each of the equal pieces of the horizontal axis."""
+
+    name: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One region's bar: what was, what was expected, and what chance allows."""
+
+    name: str
+    demand: float
+    won: float
+    low: float
+    high: float
+
+
+def lines(title: str, told: str, rows: Sequence[Line], across: tuple[str, str, str], unit: str) -> str:
+    """Lines over one axis.
+
+    Args:
+        told: what is to be seen, for those who do not see it.
+        across: the words at the left end, in the middle and at the right end of the horizontal axis.
+        unit: of the values.
+    """
+    most = max((value for row in rows for value in row.values), default=0) or 1
+    drawn = []
+    for number, row in enumerate(rows):
+        step = (WIDTH - LEFT - 8) / max(1, len(row.values) - 1)
+        points = " ".join(f"{LEFT + at * step:.1f},{_y(value, most):.1f}" for at, value in enumerate(row.values))
+        dash = DASHES[number % len(DASHES)]
+        drawn.append(
+            f'<polyline class="line c{number % 6}" points="{points}"'
+            + (f' stroke-dasharray="{dash}"' if dash else "")
+            + f"><title>{escape(row.name)}</title></polyline>"
+        )
+    return _figure(title, told, "".join(drawn) + _axes(most, across, unit), [row.name for row in rows])
+
+
+def bars(title: str, told: str, rows: Sequence[Bar]) -> str:
+    """Per region two bars, demand and winners as parts of the whole, and the span that chance allows."""
+    step = (WIDTH - LEFT - 8) / max(1, len(rows))
+    drawn = []
+    for number, row in enumerate(rows):
+        x, width = LEFT + number * step + step * 0.15, step * 0.3
+        for offset, value, kind in ((0.0, row.demand, "demand"), (width * 1.1, row.won, "won")):
+            top = _y(value, 1)
+            drawn.append(
+                f'<rect class="{kind}" x="{x + offset:.1f}" y="{top:.1f}" width="{width:.1f}" '
+                f'height="{HEIGHT - BOTTOM - top:.1f}"><title>{escape(row.name)} {kind}: {value:.1%}</title></rect>'
+            )
+        middle = x + width * 1.6
+        low, high = _y(row.low, 1), _y(row.high, 1)
+        drawn.append(
+            f'<path class="span" d="M{middle - 7:.1f},{low:.1f}h14M{middle:.1f},{low:.1f}V{high:.1f}'
+            f'M{middle - 7:.1f},{high:.1f}h14"><title>chance allows {row.low:.1%} to {row.high:.1%}</title></path>'
+            f'<text x="{x + width:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{escape(row.name)}</text>'
+        )
+    return _figure(title, told, "".join(drawn) + _axes(1, ("", "", ""), "", as_share=True), [])
+
+
+def _y(value: float, most: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * min(1.0, max(0.0, value / most))
+
+
+def _axes(most: float, across: tuple[str, str, str], unit: str, as_share: bool = False) -> str:
+    marks = []
+    for part in (0, 0.5, 1):
+        y = _y(most * part, most)
+        label = f"{most * part:.0%}" if as_share else f"{_short(most * part)}{unit}"
+        marks.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>'
+        )
+    for x, anchor, word in zip(
+        (LEFT, (LEFT + WIDTH - 8) / 2, WIDTH - 8), ("start", "middle", "end"), across, strict=True
+    ):
+        marks.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{escape(word)}</text>')
+    return "".join(marks)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def _figure(title: str, told: str, inner: str, names: Sequence[str]) -> str:
+    label = f"{title}. {told}"
+    key = "".join(
+        f'<li><svg width="34" height="10" aria-hidden="true"><line class="line c{number % 6}" x1="0" x2="34" y1="5" '
+        f'y2="5" stroke-dasharray="{DASHES[number % len(DASHES)]}"/></svg> {escape(name)}</li>'
+        for number, name in enumerate(names)
+    )
+    return (
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(label, quote=True)}">{inner}</svg>'
+        + (f'<ul class="key">{key}</ul>' if key else "")
+        + f"<p>{escape(told)}</p></figure>"
+    )

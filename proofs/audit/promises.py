@@ -1,0 +1,54 @@
+"""The seventh stop: every promise of `model/invariants.py`, asked of the sale as it was.
+
+The replay has made every decision again, so a promise that fails here says that the model itself is wrong, or that two
+stops of this audit disagree. That is what it is for: the promises are proved of the model, and asked of the run.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from model.invariants import PROMISES, Run, Stretch
+from proofs.audit.case import Case, Log, Looks, RegionLooks
+from proofs.findings import shortened
+
+MOST_OF_A_KIND: Final = 5
+"""Violations told of one promise; a lie about one request often breaks it for thousands."""
+LONGEST_STRETCH: Final = 65_536
+
+
+def check_promises(case: Case) -> None:
+    """Ask them all."""
+    if case.terms is None or case.logs is None or case.decided is None or case.told is None:
+        return
+    looks = case.decided.looks
+    run = Run(
+        case.terms,
+        case.told.notable,
+        case.decided.decisions,
+        case.told.outcomes,
+        stretches={name: partial(_stretches, log, looks.of.get(name)) for name, log in case.logs.items()},
+        marks={name: _marks(looks, name) for name in case.logs},
+        others=case.told.others,
+    )
+    for promise in PROMISES:
+        for violation in islice(promise(run), MOST_OF_A_KIND):
+            case.found("", None, promise.__name__.replace("_", " "), shortened(violation))
+
+
+def _stretches(log: Log, looks: RegionLooks | None) -> Iterable[Stretch]:
+    """A log by extremes; no stretch goes beyond a number that a look names."""
+    first = 0
+    for last in (*(looks.seqs if looks is not None else array("q")), len(log)):
+        for begin in range(first, min(last, len(log)), LONGEST_STRETCH):
+            end = min(begin + LONGEST_STRETCH, last, len(log))
+            stamps_ns, bounds_ns = log.stamps_ns[begin:end], log.bounds_ns[begin:end]
+            yield Stretch(begin + 1, end, min(stamps_ns), max(stamps_ns), min(bounds_ns), max(bounds_ns))
+        first = max(first, last)
+
+
+def _marks(looks: Looks, region: str) -> Callable[[], Iterable[tuple[int, int]]]:
+    of = looks.of.get(region, RegionLooks())
+    return lambda: zip(of.seqs, of.marks_ns, strict=True)

@@ -1,0 +1,116 @@
+"""A receipt told to its buyer: what happened to the purchase, in plain words and in the buyer's time zone."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rich.console import Console
+from rich.markup import escape
+
+from model.vocabulary import NANOSECONDS_IN_SECOND
+from proofs.audit.receipt import ReceiptReport
+
+
+def render_receipt(told: ReceiptReport, console: Console, zone: str | None) -> None:
+    """Tell a person what was checked; with a zone, the story of the purchase as well.
+
+    Args:
+        zone: an IANA time zone, or None where no story is asked for.
+    """
+    console.print(
+        f"Receipt [bold]{escape(told.receipt)}[/]" + ("" if told.terms is None else f", sale {told.terms.sale()}")
+    )
+    if told.ok:
+        console.print("[bold green]Every check of this receipt holds.[/]")
+    for finding in told.findings:
+        console.print(f"  [red]✗[/] {escape(str(finding))}", highlight=False)
+    for who in told.convicted:
+        console.print(f"  [bold red]Convicted:[/] {escape(who)}", highlight=False)
+    for sentence in told.not_checked:
+        console.print(f"  · {escape(sentence)}", highlight=False)
+    if zone is not None and told.ok:
+        console.print()
+        for sentence in story(told, zone):
+            console.print(escape(sentence), highlight=False)
+
+
+def story(told: ReceiptReport, zone: str) -> Iterator[str]:
+    """The purchase in plain words, a paragraph each."""
+    terms, entry = told.terms, told.entry
+    if terms is None or entry is None:
+        return
+    yield (
+        f"“{terms.stated['title']}”: you asked in {told.region} on {_date(entry.stamp_ns, zone)} at "
+        f"{_clock(entry.stamp_ns, zone)}. That clock was sure to {_span(entry.bound_ns)} either way."
+    )
+    if entry.stamp_ns < terms.opens_ns:
+        yield f"The sale opened at {_clock(terms.opens_ns, zone)}. You were there before, so you count as from then."
+    yield (
+        f"Region {told.region} wrote your request down as number {entry.seq} of its log and signed it: whoever leaves "
+        "it out now can be shown to have dropped it."
+    )
+    yield from _outcome(told, told.outcome)
+
+
+def _outcome(told: ReceiptReport, outcome: Any) -> Iterator[str]:
+    terms = told.terms
+    assert terms is not None
+    window = _span(terms.tie_window_ns)
+    match outcome:
+        case None:
+            yield "It was not decided yet when this receipt was made. Ask for a new one later."
+        case {"state": "won", "rank": rank, "unit": unit}:
+            yield f"You won: you were served as number {rank + 1}, and unit {unit} of {terms.stock} is yours."
+            yield from _why(told, window)
+        case {"reason": "duplicate", "of": other}:
+            yield f"You won with another request of yours ({other}); each buyer has one turn, and that was it."
+        case {"reason": "sold_out"}:
+            yield (
+                f"All {terms.stock} were gone. Whoever was served had come earlier than you, or so close to you "
+                f"(within {window}) that no clock can tell who was first; between those a lot decides that was fixed "
+                "before the sale began."
+            )
+        case {"reason": "closed"}:
+            yield "The sale closed before your turn came."
+        case {"reason": "cut_off"}:
+            yield f"Region {told.region} fell silent and the sale went on without it; what it logged later is void."
+        case {"reason": reason}:
+            yield f"The sale was {reason}, so nobody who waited could win any more."
+
+
+def _why(told: ReceiptReport, window: str) -> Iterator[str]:
+    why = told.why
+    if why is None:
+        return
+    if why["pot"] == 1:
+        yield "Nobody else could have been first then: by the clocks you were."
+    else:
+        yield (
+            f"{why['pot']} buyers, you among them, had come within {window} of each other, too close for any clock to "
+            "tell who was first. Your lot was the lowest of them. Lots were fixed before the sale began."
+        )
+
+
+def _moment(nanoseconds: int, zone: str) -> datetime:
+    try:
+        tz = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{zone!r} is no time zone of the IANA database") from error
+    return datetime.fromtimestamp(nanoseconds // NANOSECONDS_IN_SECOND, UTC).astimezone(tz)
+
+
+def _date(nanoseconds: int, zone: str) -> str:
+    moment = _moment(nanoseconds, zone)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _clock(nanoseconds: int, zone: str) -> str:
+    moment = _moment(nanoseconds, zone)
+    return f"{moment:%H:%M:%S}.{nanoseconds % NANOSECONDS_IN_SECOND // 1_000_000:03} ({zone})"
+
+
+def _span(nanoseconds: int) -> str:
+    if nanoseconds >= NANOSECONDS_IN_SECOND:
+        return f"{nanoseconds / NANOSECONDS_IN_SECOND:,.1f} s"
+    return f"{nanoseconds / 1e6:,.1f} ms"
