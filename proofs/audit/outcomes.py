@@ -56,7 +56,7 @@ def _named(case: Case, region: RegionName) -> Iterator[Columns]:
 
 
 def _derived(decided: Decided, region: RegionName, block: Columns) -> list[bytes]:
-    lines = decided.standing.outcome_lines(region, block)
+    lines = decided.standing.outcome_lines(region, block.first_seq, block.requests, block.buyers)
     if lines is not None:
         return lines
     lines = []
