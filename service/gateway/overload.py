@@ -20,8 +20,8 @@ store refuses anyway, after all the work was done. A burst that can be logged in
 
 from typing import Final
 
-STANDING_PART: Final = 16
-"""A queue stands when nobody has waited for less than this part of the grace (12.5 ms of 200 ms) …"""
+STANDING_PART: Final = 8
+"""A queue stands when nobody has waited for less than this part of the grace (25 ms of 200 ms) …"""
 INTERVAL_PART: Final = 2
 """… for this part of it (100 ms)."""
 

@@ -119,14 +119,20 @@ class Buyers:
 
 
 def _answer(connection: socket.socket) -> tuple[int, dict[str, str]]:
-    data = b""
+    data = _more(connection)
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65_536)
+        data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
     while len(body) < length:
-        body += connection.recv(65_536)
+        body += _more(connection)
     return int(head.split()[1]), json.loads(body)
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(65_536)
+    assert data, "the gateway hung up"
+    return data
 
 
 @pytest.mark.parametrize("region", ["north", "south"])
@@ -139,8 +145,8 @@ def test_stamps_are_true_through_a_burst_and_a_stopped_gateway(
     pages, burst, handed_over = Pages(), [], []
     with ExitStack() as opened, pages.watch(world, region):
         buyers = Buyers(sale, region, opened)
-        early = [buyers.handed_over() for _ in range(120)]
         wait_for_entries(sale)
+        early = [buyers.handed_over() for _ in range(120)]
         for number in range(BURST):
             burst.append(buyers.send(buyers.connect()))
             if number % 50 == 0:
