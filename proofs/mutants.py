@@ -35,7 +35,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType, FunctionType
+from types import FrameType, FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from proofs import rooms
@@ -165,10 +165,10 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
     return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
 
 
-def remembered() -> dict[str, dict[str, list[str]]]:
-    """By function and mutant, who killed it when a search was made; nothing where none was."""
+def remembered() -> dict[str, dict[str, dict[str, str]]]:
+    """By function and mutant, who killed it when a search was made, and with which question; nothing where none was."""
     try:
-        found: dict[str, dict[str, list[str]]] = json.loads(KILLERS.read_text())
+        found: dict[str, dict[str, dict[str, str]]] = json.loads(KILLERS.read_text())
     except FileNotFoundError:
         return {}
     return found
@@ -176,10 +176,12 @@ def remembered() -> dict[str, dict[str, list[str]]]:
 
 def remember(teeth: Teeth) -> None:
     """Write down what a search has found."""
-    killers: dict[str, dict[str, list[str]]] = {}
+    killers: dict[str, dict[str, dict[str, str]]] = {}
     for fate in teeth.fates:
         if fate.state != "survived":
-            killers.setdefault(fate.function, {})[fate.now] = list(fate.killers)
+            killers.setdefault(fate.function, {})[fate.now] = {
+                name: how.partition(": ")[0] for name, how in fate.killers.items()
+            }
     KILLERS.write_text(json.dumps(killers, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -224,7 +226,9 @@ def in_place(name: str, source: str) -> Iterator[None]:
 class Attack:
     """The obligations as they are, with what their proofs used, and what becomes of them under a mutant."""
 
-    def __init__(self, cores: Mapping[str, Mapping[str, list[str]]], killers: Mapping[str, Mapping[str, list[str]]]):
+    def __init__(
+        self, cores: Mapping[str, Mapping[str, list[str]]], killers: Mapping[str, Mapping[str, dict[str, str]]]
+    ):
         self._cores = cores
         self._killers = killers
         self._built: dict[str, Obligation] = {}
@@ -279,7 +283,7 @@ class Attack:
         for name in asked:
             self._sound(name)
         with in_place(mutant.function, mutant.source):
-            fate = self._fate(mutant, asked, enough=1)
+            fate = self._fate(mutant, asked, enough=1, first=names)
         others = dict.fromkeys(names, "when last searched for")
         return replace(fate, killers=others | fate.killers) if fate.killers else None
 
@@ -288,7 +292,10 @@ class Attack:
         argument = self._sound(name).argument
         return bool(argument.small) or len(argument.cases) > MOST_CASES
 
-    def _fate(self, mutant: Mutant, readers: list[str], enough: int = 2) -> Fate:
+    def _fate(
+        self, mutant: Mutant, readers: list[str], enough: int = 2, first: Mapping[str, str] = MappingProxyType({})
+    ) -> Fate:
+        """Ask the readers until so many kill; of each the question that is named first, then the others."""
         killers: dict[str, str] = {}
         doubters: dict[str, str] = {}
         answers: dict[frozenset[int], str] = {}
@@ -297,7 +304,7 @@ class Attack:
             if killers and self._is_slow(name):
                 break
             asked += 1
-            killed, doubted = self._judge(name, answers)
+            killed, doubted = self._judge(name, answers, first.get(name, ""))
             if killed:
                 killers[name] = killed
             elif doubted:
@@ -306,14 +313,14 @@ class Attack:
                 break
         return Fate(mutant.function, mutant.was, mutant.now, killers, doubters, asked)
 
-    def _judge(self, name: str, answers: dict[frozenset[int], str]) -> tuple[str, str]:
+    def _judge(self, name: str, answers: dict[frozenset[int], str], first: str) -> tuple[str, str]:
         """How the sentence fails, or why it could not be decided; nothing where it is as true as before."""
         from proofs.obligations import build  # noqa: PLC0415  (needs z3)
 
         try:
             with _limited(BUILD_LIMIT_S):
                 obligation = build(name)
-                questions = obligation.questions()
+                questions = sorted(obligation.questions(), key=lambda question: question.about != first)
         except Exception as error:  # noqa: BLE001  (a mutant may raise whatever it likes)
             return "", f"cannot be read: {type(error).__name__}"
         doubted = ""
