@@ -133,7 +133,8 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
         for result in report.results
     }
     every_one = {function for result in report.results for function in result.rests_on}
-    wanted = sorted(every_one - LEFT_TO_TESTS.keys(), key=_room_and_line)
+    known = remembered()
+    wanted = sorted(every_one - LEFT_TO_TESTS.keys(), key=lambda name: (-len(known.get(name, ())), name))
     fates: dict[str, list[Fate]] = {}
     faults = []
     processes = [LineProcess([sys.executable, "-m", "proofs.mutants"]) for _ in range(WORKERS)]
@@ -160,7 +161,7 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
             queue.shutdown(wait=True)
             for process in processes:
                 process.end()
-    every = tuple(fate for function in wanted for fate in fates[function])
+    every = tuple(fate for function in sorted(wanted) for fate in fates[function])
     faults += [] if only is not None else unargued(every)
     return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
 
@@ -191,11 +192,6 @@ def unargued(fates: tuple[Fate, ...]) -> list[str]:
     faults = [f"a mutant survives, and nobody says why: {alive[key]}" for key in alive if key not in ARGUMENTS]
     needless = (key for key in ARGUMENTS if key not in alive)
     return [*faults, *(f"survivors.py argues for what does not survive: {name}: {now}" for name, now in needless)]
-
-
-def _room_and_line(function: str) -> tuple[str, str]:
-    room, _, name = function.partition(".")
-    return room, name
 
 
 @contextmanager

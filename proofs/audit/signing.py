@@ -133,6 +133,12 @@ def check_against_logs(case: Case) -> None:
             name = log.removeprefix("regions/")
             told = f"What {name} logged beyond its {size:,} lines here: it signed a log of {checkpoint.size:,}."
             case.not_checked.append(told)
+        elif at != (checkpoint.root, checkpoint.head) and _is_accused(case, log):
+            name = log.removeprefix("regions/")
+            case.not_checked.append(
+                f"What {name} really logged: it signed another log of {size:,} entries than this one, and the sale was "
+                "halted because it contradicts itself."
+            )
         elif at[1] != checkpoint.head:
             case.found(f"checkpoints/{log}", 4, "the head that was signed is the log's", checkpoint.head, at[1])
         elif at[0] != checkpoint.root:
@@ -162,6 +168,13 @@ def _may_differ(case: Case, log: str) -> bool:
         return True
     standing = case.decided.standing
     return log.removeprefix("regions/") in standing.cut_offs or standing.halted is not None
+
+
+def _is_accused(case: Case, log: str) -> bool:
+    """Whether the sale was halted because this region's log contradicts itself: what it signed then is evidence of
+    that, and no reason to doubt the bundle."""
+    halted = None if case.decided is None else case.decided.standing.halted
+    return halted is not None and halted.startswith(f"region {log.removeprefix('regions/')}: ")
 
 
 def _file(log: str) -> str:
