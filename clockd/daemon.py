@@ -86,7 +86,8 @@ class Daemon:
         self.keeper.notice_machine(self._machine.marker() if self._machine else 0, self._host.raw_ns())
         self._journal = settings.journal and Journal(settings.journal, settings.journal_bytes)
         raw_ns = self._host.raw_ns()
-        started = start_record(settings.host_name, self._boot, names, settings.oscillator, raw_ns)
+        said = self.keeper.belief.update
+        started = start_record(settings.host_name, self._boot, names, settings.oscillator, said, raw_ns)
         self.keeper.records.append(started)
         self._keeps_found_page = found is not None and found.boot == self._boot
         self._told: tuple[State, Why, tuple[str, ...]] = (State.UNKNOWN, Why.NOTHING, ())

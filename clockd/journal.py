@@ -24,8 +24,10 @@ Record = dict[str, object]
 log = structlog.get_logger()
 
 
-def start_record(host: str, boot: bytes, sources: list[str], oscillator: Oscillator, raw_ns: int) -> Record:
-    """What a daemon begins with."""
+def start_record(
+    host: str, boot: bytes, sources: list[str], oscillator: Oscillator, update: int, raw_ns: int
+) -> Record:
+    """What a daemon begins with; `update` is the last number that any evidence had before it."""
     return {
         "type": "start",
         "host": host,
@@ -33,6 +35,7 @@ def start_record(host: str, boot: bytes, sources: list[str], oscillator: Oscilla
         "sources": sources,
         "drift_ppb": oscillator.drift_ppb,
         "wander_ppt_s": oscillator.wander_ppt_s,
+        "update": update,
         "raw_ns": str(raw_ns),
     }
 

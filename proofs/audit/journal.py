@@ -7,11 +7,11 @@ them agree on, joined with what was believed before. An update whose line does n
 finding.
 
 What can be computed: everything after a `start`, which states drift, wander and sources, and where a daemon begins from
-nothing, and after a `broke`. An excerpt has the `start` and then only the time around a sale. It is known as such when
-the first update after a `start` counts sources that were not heard, or heard one long after; from there to the next
-`broke` a line is only held against what the newest exchanges allow (`_expect_agreement`), and the report says so. One
-thing the journal does not hold: when a silent source stops counting. The record says how many were counted, so those
-heard of longest ago are left out until the number fits.
+nothing, and after a `broke`. An excerpt has the `start` and then only the time around a sale: the first update in it
+has not the number that follows the one in the `start`. From there to the next `broke` a line is only held against what
+the newest exchanges allow (`_expect_agreement`), and the report says so. One thing the journal does not hold: when a
+silent source stops counting. The record says how many were counted, so those heard of longest ago are left out until
+the number fits.
 """
 
 import json
@@ -28,8 +28,6 @@ WANDER_DISTRUST: Final = 8
 """A stated wander that was broken is believed this many times less, as the daemon does."""
 GREATEST_WANDER: Final = 2**32 - 1
 MOST_SOURCES: Final = 64
-LATEST_BEGINNING_NS: Final = 60_000_000_000
-"""A daemon asks at once when it begins; who is heard first so late was not the first."""
 NO_UPSTREAM: Final = frozenset({0, *(int.from_bytes(name, "big") for name in (b"LOCL", b"PAGE", b"PTP\0", b"CHRN"))})
 LOOPBACK_NET: Final = 127
 
@@ -95,7 +93,7 @@ class _Daemon:
     """In the order of the start record: the daemon asks them in this order, and rounding hangs on it."""
     is_complete: bool = False
     """Whether everything that was heard since the daemon began, or forgot, is in the journal."""
-    started_raw_ns: int | None = None
+    started_after: int | None = None
     """When the daemon began, until its first update is read."""
     update: int | None = None
     belief: Track | None = None
@@ -126,7 +124,7 @@ def read_journal(file: str, host: str, lines: Iterable[bytes]) -> Iterator[Said]
 def _take(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said | None:
     match record["type"]:
         case "start":
-            _expect_fields(record, {"type", "host", "boot", "sources", "drift_ppb", "wander_ppt_s", "raw_ns"})
+            _expect_fields(record, {"type", "host", "boot", "sources", "drift_ppb", "wander_ppt_s", "update", "raw_ns"})
             if record["host"] != daemon.host:
                 rule = "a journal is of the host that its file is named after"
                 raise FindingError(daemon.file, at, rule, shortened(str(record["host"])), daemon.host)
@@ -134,7 +132,8 @@ def _take(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said | None:
             daemon.sources = tuple(record["sources"])
             if not all(isinstance(name, str) for name in daemon.sources) or len(daemon.sources) > MOST_SOURCES:
                 raise ValueError("sources")
-            daemon.started_raw_ns = _number(record["raw_ns"])
+            _number(record["raw_ns"])
+            daemon.started_after = _small(record["update"])
             daemon.is_complete, daemon.update = True, None
             _forget(daemon)
         case "broke":
@@ -179,10 +178,9 @@ def _update(daemon: _Daemon, at: int, record: dict[str, Any]) -> Said:
         raise FindingError(daemon.file, at, "an update keeps its number only where nothing changed", f"update {number}")
     is_local = any(each.address == "local" for each in heard)
     daemon.update = number
-    if daemon.started_raw_ns is not None:
-        late = any(each.sent_raw_ns - daemon.started_raw_ns > LATEST_BEGINNING_NS for each in heard)
-        daemon.is_complete = not late and _small(record["sources"]) <= len(heard)
-        daemon.started_raw_ns = None
+    if daemon.started_after is not None:
+        daemon.is_complete = number <= daemon.started_after + 1
+        daemon.started_after = None
     if daemon.oscillator is None or not daemon.is_complete:
         daemon.oscillator = replace(daemon.oscillator or Oscillator(0, 0), wander_ppt_s=wander_ppt_s)
         _expect_agreement(daemon, at, heard, line)

@@ -73,5 +73,5 @@ def test_a_full_disk_stops_the_journal_with_one_warning_and_it_goes_on_later(tmp
 def test_a_daemon_journals_what_it_began_with(wander_ppt_s: int) -> None:
     from clockd.journal import start_record  # noqa: PLC0415
 
-    record = start_record("h", b"\x01", ["a"], Oscillator(5, wander_ppt_s), 3)
+    record = start_record("h", b"\x01", ["a"], Oscillator(5, wander_ppt_s), 7, 3)
     assert json.loads(json.dumps(record))["wander_ppt_s"] == wander_ppt_s

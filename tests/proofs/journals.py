@@ -30,7 +30,9 @@ class JournalledWorld(World):
 
     def _new_keeper(self) -> Keeper:
         keeper = super()._new_keeper()
-        self.journal.append(start_record("h", b"boot", list(keeper.sources), self.oscillator, self.host.raw))
+        self.journal.append(
+            start_record("h", b"boot", list(keeper.sources), self.oscillator, keeper.belief.update, self.host.raw)
+        )
         return keeper
 
     def _tick(self) -> None:
@@ -71,7 +73,7 @@ class CalmHost:
         self._from_ns = from_ns
         names = ["a", "b", "c"]
         keeper = Keeper(names, self.oscillator, (16, 64), 0, 0)
-        self.records.append(start_record(self.name, b"boot", names, self.oscillator, self.raw_ns(from_ns)))
+        self.records.append(start_record(self.name, b"boot", names, self.oscillator, 0, self.raw_ns(from_ns)))
         for turn, at_ns in enumerate(range(from_ns, until_ns, every_ns)):
             there, back = (self.chance.randrange(MILLISECOND // 10, 3 * MILLISECOND) for _ in range(2))
             error_ns = self.chance.randrange(-self.distance_ns, self.distance_ns)
