@@ -35,8 +35,14 @@ endif
 demo: $(READY)
 	$(BIN)/firstcome demo
 
+# Two halves at once: one mostly waits for real processes and real time, the other computes.
+WAITING := tests/service tests/end_to_end tests/faults tests/docs
+COMPUTING := tests/model tests/clockd tests/proofs tests/refinement
+
 test: $(READY)
-	$(BIN)/pytest
+	@$(BIN)/pytest -p no:cacheprovider $(WAITING) >$(VENV)/waiting.log 2>&1 & waiting=$$!; \
+	$(BIN)/pytest -p no:cacheprovider $(COMPUTING); computed=$$?; \
+	wait $$waiting; waited=$$?; cat $(VENV)/waiting.log; exit $$((computed + waited))
 
 style: $(READY)
 	$(BIN)/ruff format --check --quiet .

@@ -89,6 +89,7 @@ class Sale:
         self._read: dict[str, int] = {}
         self._unit: dict[str, int] = {}
         self._potted: set[str] = set()
+        self._front: dict[str, str] = {}
         self._states = dict.fromkeys(self.terms.regions, (0, 0))
         self._ending = OPEN
         self._ticket_of = cache(partial(ticket, self.draw_key, self.terms.sale()))
@@ -131,11 +132,13 @@ class Sale:
         for region in fold.regions:
             self._states[region] = (fold._regions[region].mark_ns, fold._regions[region].seq)
         self._potted |= potted_in(fold._lottery) | {*fold.winners.values()}
+        waiting = {buyer: fold._lottery.name(slot) for buyer, slot in fold._waiting.items()}
+        self._front |= waiting | fold.winners  # a sale that is decided forgets who waited
         return Moment(
             dict(self._read),
             dict(self._unit),
             frozenset(self._potted),
-            {**{buyer: waiting.request for buyer, waiting in fold._waiting.items()}, **fold.winners},
+            dict(self._front),
             {region: mark_ns for region, (mark_ns, _) in self._states.items()},
             {region: seq for region, (_, seq) in self._states.items()},
             frozenset(fold.regions),

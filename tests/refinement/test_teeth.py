@@ -7,6 +7,7 @@ stay right and are used wrongly, or the heaps and dictionaries around them forge
 # ruff: noqa: ARG005  (a wrong guard ignores what the right one looks at)
 
 from collections.abc import Callable
+from heapq import heappop
 from typing import Any
 
 import pytest
@@ -40,23 +41,22 @@ def changed(owner: object, name: str, wrong: Any) -> Change:
     return lambda patch: patch.setattr(owner, name, wrong)
 
 
-def serves_whoever_was_offered_first(self: Any, drawn: int) -> int:
-    slot: int = self._slots.pop(drawn)
-    if twins := self._twins.pop(drawn, None):
-        _, self._slots[drawn] = twins.pop(0)
-        if twins:
-            self._twins[drawn] = twins
-    return slot
+def serves_whoever_was_offered_first(self: Any) -> int:
+    return lottery.number_in(heappop(self._pot))
 
 
-def waits_beside_a_lesser_one(self: Any, entry: Any) -> None:
+def waits_beside_a_lesser_one(self: Any, request: str, buyer: str, stamp_ns: int) -> None:
     """A buyer's lesser entry is offered, and the greater one is not withdrawn."""
-    if entry.buyer not in self.winners:
-        self._buyers[entry.request] = entry.buyer
-        slot = self._lottery.offer(guards.place_ns(entry.stamp_ns, self.terms.opens_ns), entry.request)
-        known = self._waiting.get(entry.buyer)
-        if known is None or (entry.stamp_ns, entry.request) < (known.stamp_ns, known.request):
-            self._waiting[entry.buyer] = arbiter._Waiting(entry.stamp_ns, entry.request, slot)
+    if buyer not in self.winners:
+        known = self._waiting.get(buyer)
+        self._buyers[request] = buyer
+        self._stamps_ns.append(stamp_ns)
+        slot = self._lottery.offer(guards.place_ns(stamp_ns, self.terms.opens_ns), request)
+        if known is None or (stamp_ns, request) < (
+            self._stamps_ns[lottery.number_in(known)],
+            self._lottery.name(known),
+        ):
+            self._waiting[buyer] = slot
 
 
 def draws_once(self: Any) -> Any:
