@@ -1,5 +1,5 @@
-"""Where the arbiter is measured alone: stores, a clock and the shipped arbiter; no gateways. Logs are written straight
-into the regions' stores, as full as a benchmark wants them, and the marks are raised when it says so.
+"""Where the arbiter is measured alone: stores, a clock and the shipped arbiter; no gateways, no notaries. Logs are
+written straight into the regions' stores, as full as a benchmark wants them; marks are raised when it says so.
 
 What the arbiter's process used (processor time, memory) the kernel says; what it did, its pulses and its decision log.
 """
@@ -20,11 +20,14 @@ from typing import Any, Final
 import redis
 from whenever import Instant, TimeDelta
 
+from model.note import ARBITER_KEY, region_key_name
 from model.terms import Terms, read_terms
 from model.wire import log_line_halves, parse_canonical
 from service import processes, pulse
 from service.bench.frame import BenchmarkError
 from service.bench.stage import wait_until
+from service.evidence.office import bring_key, claim
+from service.evidence.signing import load_or_make_key
 from service.gateway.publishing import ArbiterDoor
 from service.store import keys
 from service.store.embedded import EmbeddedStore
@@ -61,6 +64,7 @@ class ArbiterStage:
         self.child: subprocess.Popen[bytes]
         self.start()
         opened.callback(lambda: processes.end([self.child]))
+        asyncio.run(self._show_keys())
 
     @property
     def pid(self) -> int:
@@ -93,6 +97,21 @@ class ArbiterStage:
         """The last pulse that the first region has."""
         found: Any = self.stores[self.regions[0]].xrevrange(keys.PULSE, count=1)
         return pulse.decode(found[0][1][keys.LINE]) if found else None
+
+    async def _show_keys(self) -> None:
+        """What a notary does first: without keys no sale is published. Nothing is signed here, and no notary runs."""
+        arbiter = connect(self.urls["arbiter"])
+        try:
+            key = load_or_make_key(self._folder / "keys" / "arbiter", ARBITER_KEY)
+            await claim(arbiter, keys.ARBITER_KEY, key, replace=False)
+            for region in self.regions:
+                store = connect(self.urls[region])
+                key = load_or_make_key(self._folder / "keys" / region, region_key_name(region))
+                await claim(store, keys.REGION_KEY, key, replace=False)
+                await bring_key(region, store, arbiter)
+                await store.aclose()
+        finally:
+            await arbiter.aclose()
 
     def _token(self) -> int:
         last = self.pulse()

@@ -1,8 +1,8 @@
 """A whole sale, from full region logs to everybody's outcome: how many requests a second, and how cost and memory grow.
 
 The road is the shipped one: the arbiter's process reads the logs from the regions' stores, checks, chains and keeps
-every line, decides, records and closes; `service.export` derives every outcome from what was kept and writes the
-bundle. The logs are full before the clock starts and marks are past the closing, so all requests wait until the last
+every line, decides, records and closes; then every outcome is derived from what was kept, as it is for a bundle. What
+the bundle's other files cost, all hashed as its seal wants them, is told beside it. The logs are full before the clock starts and marks are past the closing, so all requests wait until the last
 log is read: the arbiter's hardest case. Stock is a hundredth of the requests.
 
 Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop.
@@ -10,16 +10,15 @@ Beside it, in the same round, the floor: the hash chain alone, which no order of
 
 import asyncio
 import hashlib
-import tempfile
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
+from model.vocabulary import SaleId
 from service.bench.arbiter_stage import ArbiterStage, arbiter_stage, peak_mib, running_seconds, seconds_of
-from service.bench.frame import Effort, Figure, Found, Line, Plot, Reading, Rival, take_turns
-from service.export import export
-from service.store.opening import connect
+from service.bench.frame import BenchmarkError, Effort, Figure, Found, Line, Plot, Reading, Rival, take_turns
+from service.evidence.bundle import Content, Nothing, Recipe, finished
+from service.store.opening import Store, connect
 
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES: Final = (1_000, 20_000)
@@ -30,7 +29,8 @@ SALES_A_ROUND: Final = {1_000: 10, 10_000: 3}
 WALL: Final = "whole path"
 PROCESSOR: Final = "processor time a request"
 ARBITER: Final = "of it the arbiter"
-OUTCOMES: Final = "of it outcomes and bundle"
+OUTCOMES: Final = "of it outcomes"
+SEALING: Final = "beside it the sealed bundle"
 PEAK: Final = "arbiter's peak memory"
 FLOOR: Final = "the hash chain alone"
 
@@ -48,7 +48,9 @@ def measure(effort: Effort) -> Found:
     most = names[sizes[-1]]
     goals = {WALL: "≥ 150,000", PEAK: "< 400"}
     figures: list[Figure] = [rounds.figure(most, what, goal) for what, goal in goals.items()]
-    figures += [rounds.figure(names[size], what) for size in sizes for what in (PROCESSOR, ARBITER, OUTCOMES, FLOOR)]
+    figures += [
+        rounds.figure(names[size], what) for size in sizes for what in (PROCESSOR, ARBITER, OUTCOMES, SEALING, FLOOR)
+    ]
     figures += [
         rounds.ratio(
             f"{PROCESSOR}, {names[large]} against {names[small]}",
@@ -87,25 +89,25 @@ def _sales(stage: ArbiterStage, requests: int) -> list[Reading]:
     stage.kill()
     stage.start()
     each = SALES_A_ROUND.get(requests, 1)
-    walls, arbiters, exports = 0.0, 0.0, 0.0
-    for _ in range(each):
-        wall, arbiter, exporting = _sale(stage, requests)
-        walls, arbiters, exports = walls + wall, arbiters + arbiter, exports + exporting
+    walls, arbiters, outcomes, sealings = (
+        sum(column) for column in zip(*(_sale(stage, requests) for _ in range(each)))
+    )
     total = requests * each
     line = b"x" * 205
     _, floor = seconds_of(lambda: _chain(line, min(total, 200_000)))
     return [
         Reading(WALL, total / walls, "requests/s"),
-        Reading(PROCESSOR, (arbiters + exports) / total * 1e6, "µs"),
+        Reading(PROCESSOR, (arbiters + outcomes) / total * 1e6, "µs"),
         Reading(ARBITER, arbiters / total * 1e6, "µs"),
-        Reading(OUTCOMES, exports / total * 1e6, "µs"),
+        Reading(OUTCOMES, outcomes / total * 1e6, "µs"),
+        Reading(SEALING, sealings / total * 1e6, "µs"),
         Reading(FLOOR, floor / min(total, 200_000) * 1e6, "µs"),
         Reading(PEAK, peak_mib(stage.pid), "MiB"),
     ]
 
 
-def _sale(stage: ArbiterStage, requests: int) -> tuple[float, float, float]:
-    """One sale. Returns: wall seconds, processor seconds of the arbiter, and of the export."""
+def _sale(stage: ArbiterStage, requests: int) -> tuple[float, float, float, float]:
+    """One sale. Returns: wall seconds, and processor seconds of the arbiter, of the outcomes, of the bundle."""
     terms = stage.publish(stock=requests // STOCK_SHARE)
     with stage.stopped():
         stage.fill(terms, requests)
@@ -113,20 +115,30 @@ def _sale(stage: ArbiterStage, requests: int) -> tuple[float, float, float]:
         before = running_seconds(stage.pid)
     decided, _ = seconds_of(lambda: stage.wait_until_over(terms))
     arbiter = running_seconds(stage.pid) - before
-    with tempfile.TemporaryDirectory(prefix="firstcome-bench-") as folder:
-        exported, exporting = seconds_of(lambda: asyncio.run(_export(stage, terms.sale(), Path(folder) / "bundle")))
-        outcomes = sum(1 for _ in (Path(folder) / "bundle" / "outcomes.jsonl").open("rb"))
-    assert outcomes == requests
+    told, telling = seconds_of(lambda: asyncio.run(_outcomes(stage, terms.sale(), requests)))
+    _, sealing = seconds_of(lambda: asyncio.run(_bundle(stage, terms.sale())))
     stage.forget(terms)
-    return decided + exported, arbiter, exporting
+    return decided + told, arbiter, telling, sealing
 
 
-async def _export(stage: ArbiterStage, sale: str, folder: Path) -> None:
-    store = connect(stage.urls["arbiter"])
-    try:
-        await export(sale, store, {}, folder)
-    finally:
-        await store.aclose()
+async def _outcomes(stage: ArbiterStage, sale: SaleId, requests: int) -> None:
+    """Every outcome, derived and counted."""
+    async with connect(stage.urls["arbiter"]) as store:
+        content = await _content(sale, store)
+        told = sum([len(lines) async for lines in content.outcomes()])
+    if told != requests:
+        raise BenchmarkError(f"{told} outcomes of {requests} requests")
+
+
+async def _bundle(stage: ArbiterStage, sale: SaleId) -> None:
+    """The bundle into hashes, as its seal wants it."""
+    async with connect(stage.urls["arbiter"]) as store:
+        await (await _content(sale, store)).pour(Nothing())
+
+
+async def _content(sale: SaleId, store: Store) -> Content:
+    of = await finished(sale, store)
+    return Content(of, Recipe(dict(of.standing.counted), {}, {}, {}), store)
 
 
 def _chain(line: bytes, lines: int) -> None:

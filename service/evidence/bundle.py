@@ -176,7 +176,7 @@ class Content:
         yield "decisions.jsonl", lines_of(self._arbiter, keys.ledger(of.sale), of.standing.decisions)
         for region in of.terms.regions:
             yield f"regions/{region}.jsonl", self._log(region)
-        yield "outcomes.jsonl", self._outcomes()
+        yield "outcomes.jsonl", self.outcomes()
         for path, note in recipe.checkpoints.items():
             yield path, _at_once(*note.encode().splitlines())
         for host, count in recipe.journals.items():
@@ -194,7 +194,8 @@ class Content:
         ):
             yield lines
 
-    async def _outcomes(self) -> Pieces:
+    async def outcomes(self) -> Pieces:
+        """What became of every entry, region by region, in the order of the logs."""
         for region in self._of.terms.regions:
             first_seq = 1
             async for lines in self._log(region):
