@@ -20,10 +20,11 @@ from redis.exceptions import RedisError
 
 from model.vocabulary import RegionName, SaleId
 from model.wire import canonical
-from service.evidence.bundle import BundleError, Content, Finished, Recipe, finished, lines_of
+from service.evidence.bundle import BundleError, Content, Finished, Recipe, finished
 from service.evidence.collecting import begins_alike
 from service.evidence.seal import Sealed, sealed
 from service.store import keys
+from service.store.chunks import ChunkedLines, length
 from service.store.opening import Store
 
 SEAL_TIMEOUT_SECONDS: Final = 30.0
@@ -135,10 +136,10 @@ async def _has_more(of: Finished, known: Sealed, regions: Mapping[RegionName, St
     for name, seq in of.standing.cut_offs.items():
         if name in regions:
             try:
-                length = int(await regions[name].xlen(keys.log(of.sale)))
+                logged = await length(regions[name], keys.log(of.sale))
             except (RedisError, OSError):
                 continue
-            if length > seq + known.recipe.beyond.get(name, 0):
+            if logged > seq + known.recipe.beyond.get(name, 0):
                 return True
     return False
 
@@ -149,7 +150,8 @@ async def _beyond(of: Finished, name: RegionName, arbiter: Store, region: Store)
     try:
         if not await begins_alike(of.sale, name, region, arbiter, seq):
             return []
-        return [line async for lines in lines_of(region, keys.log(of.sale), None, seq) for line in lines]
+        beyond = ChunkedLines(region, keys.log(of.sale), seq).up_to(None)
+        return [line async for lines in beyond for line in lines]
     except (RedisError, OSError):
         return []
 

@@ -265,13 +265,12 @@ def store(world: World, name: str) -> "redis.Redis[bytes]":
 def stream(world: World, name: str, key: str) -> list[bytes]:
     """The lines of a stream."""
     with store(world, name) as client:
-        return [fields[b"l"] for _, fields in client.xrange(key)]
+        return [line for _, fields in client.xrange(key) for line in fields[b"l"].split(b"\n")]
 
 
 def length(world: World, name: str, key: str) -> int:
-    """How many entries a stream has."""
-    with store(world, name) as client:
-        return int(client.xlen(key))
+    """How many lines a stream has."""
+    return len(stream(world, name, key))
 
 
 async def _export(world: World, sale: str, folder: Path) -> None:

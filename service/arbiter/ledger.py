@@ -20,9 +20,10 @@ from redis.exceptions import RedisError
 from model.terms import Terms
 from model.vocabulary import RegionName, SaleId
 from service.store import keys
+from service.store.chunks import ChunkedLines
 from service.store.opening import Store
 from service.store.scripts import script
-from service.store.streams import KeptLines, entries, read_all
+from service.store.streams import entries, read_all
 
 _log = structlog.get_logger()
 
@@ -99,9 +100,9 @@ class Ledger:
             b"copied",
         )
 
-    def kept(self, sale: SaleId, region: RegionName) -> KeptLines:
+    def kept(self, sale: SaleId, region: RegionName) -> ChunkedLines:
         """The lines of a region's log that were kept."""
-        return KeptLines(self.store, keys.copied_log(sale, region))
+        return ChunkedLines(self.store, keys.copied_log(sale, region))
 
     async def _until_done(self, act: AsyncScript, names: list[str], words: list[Any], done: bytes) -> None:
         """Call a script that may be repeated until the store answers."""

@@ -33,8 +33,8 @@ from service.arbiter.reading import LogReading, check_log, is_no_log, mark_ns
 from service.arbiter.run import SaleRun
 from service.arbiter.telling import Push, Telling
 from service.store import keys
+from service.store.chunks import CHUNK_LINES, FEWEST_CHUNKS, LINES_AT_ONCE, MOST_CHUNKS
 from service.store.opening import Store
-from service.store.streams import LINES_AT_ONCE
 from service.tasks import end as end_tasks
 
 _log = structlog.get_logger()
@@ -62,7 +62,7 @@ class _Round:
 
     @property
     def replies(self) -> int:
-        return self.told + (1 + 2 * len(self.readings) if self.readings else 0)
+        return self.told + (1 + len(self.readings) if self.readings else 0)
 
 
 class RegionLink:
@@ -86,6 +86,8 @@ class RegionLink:
         """The last entry of each log, its number and line, as far as replies have come."""
         self._being_read: dict[SaleId, int] = {}
         """How many rounds that read a sale's log are under way."""
+        self._lines_in_chunk: dict[SaleId, int] = {}
+        """How many lines each log's chunks had when they were read last."""
         self._has_more: set[SaleId] = set()
         """Sales whose log had more than the last round brought; one round at a time reads on there."""
 
@@ -128,7 +130,7 @@ class RegionLink:
     def forget(self, sale: SaleId) -> None:
         """A sale is finished, and everybody has been told."""
         self.telling.forget(sale)
-        for known in (self._read_raw_ns, self._brought_raw_ns, self._known, self._being_read):
+        for known in (self._read_raw_ns, self._brought_raw_ns, self._known, self._being_read, self._lines_in_chunk):
             known.pop(sale, None)
         self._has_more.discard(sale)
 
@@ -200,14 +202,14 @@ class RegionLink:
         told = len(commands)
         due, due_in_ns = self._due(now_raw_ns)
         at_most = max(FEWEST_LINES_OF_A_SALE, min(LINES_AT_ONCE, LINES_A_ROUND // max(len(due), 1)))
-        readings = [LogReading(run, self._known_entry(run), at_most) for run in due]
+        readings = [LogReading(run, self._known_entry(run), self._chunks(run.sale, at_most)) for run in due]
         if readings:
             commands.append(("MGET", *(keys.mark(run.sale) for run in due)))
         for reading in readings:
             sale = reading.run.sale
             self._read_raw_ns[sale] = now_raw_ns
             self._being_read[sale] = self._being_read.get(sale, 0) + 1
-            commands += reading.commands()
+            commands.append(reading.command())
         return commands, _Round(told, pushes, stops, readings), due_in_ns
 
     def _due(self, now_raw_ns: int) -> tuple[list[SaleRun], int]:
@@ -228,6 +230,10 @@ class RegionLink:
                 due_in_ns = pace
             next_ns = min(next_ns, due_in_ns)
         return due, next_ns
+
+    def _chunks(self, sale: SaleId, lines: int) -> int:
+        """How many chunks of a log to ask for, to be brought about so many lines."""
+        return min(max(lines // self._lines_in_chunk.get(sale, CHUNK_LINES), FEWEST_CHUNKS), MOST_CHUNKS)
 
     def _known_entry(self, run: SaleRun) -> tuple[int, bytes]:
         known = self._known.get(run.sale)
@@ -258,12 +264,13 @@ class RegionLink:
             if isinstance(answer, RedisError) and not is_no_log(answer):
                 raise answer
         brought = []
-        for reading, mark, length, found in zip(readings, marks, logs[::2], logs[1::2], strict=True):
+        for reading, mark, found in zip(readings, marks, logs, strict=True):
             sale = reading.run.sale
             self._being_read[sale] = self._being_read.get(sale, 1) - 1
             try:
-                lines, at_end = reading.lines(self.region, self._known_entry(reading.run), length, found)
+                lines, at_end = reading.lines(self.region, self._known_entry(reading.run), found)
                 if lines:
+                    self._lines_in_chunk[sale] = max(len(lines) // len(found), 1)
                     self._brought_raw_ns[sale] = self._arbiter.raw_ns()
                     self._known[sale] = self._known_entry(reading.run)[0] + len(lines), lines[-1]
                 if at_end:

@@ -1,5 +1,6 @@
 """What a round says about one log: which lines are new, and whether the log is still the one that was read before."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ from model.wire import FIRST_HEAD, extend_all
 from service.arbiter.pipe import Command
 from service.arbiter.run import SaleRun
 from service.store import keys
+from service.store.chunks import ChunkedLines, lines_in, number_of
 from service.store.opening import Store
-from service.store.streams import LINES_AT_ONCE, raw_entries, read_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,46 +20,47 @@ class LogReading:
     """A question about a sale's log, as it was asked.
 
     Attributes:
-        known: number and line of the last entry that was known then; (0, b"") where none was.
-        at_most: entries to be brought, besides the known one.
+        known: number and text of the last line that was known then; (0, b"") where none was. A chunk ends with it.
+        at_most: chunks to be brought, besides the known one.
     """
 
     run: SaleRun
     known: tuple[int, bytes]
     at_most: int
 
-    def commands(self) -> list[Command]:
-        """The log's length, and its entries from the last known one on."""
-        key, first = keys.log(self.run.sale), max(self.known[0], 1)
-        return [("XLEN", key), ("XRANGE", key, f"{first}-0", "+", "COUNT", self.at_most + 1)]
+    def command(self) -> Command:
+        """The log's chunks from the last known one on."""
+        return ("XRANGE", keys.log(self.run.sale), f"{max(self.known[0], 1)}-0", "+", "COUNT", self.at_most + 1)
 
-    def lines(
-        self, region: RegionName, known_now: tuple[int, bytes], length: Any, found: Any
-    ) -> tuple[list[bytes], bool]:
-        """What is behind the entry that is the last known one now, and whether that was the log's end.
+    def lines(self, region: RegionName, known_now: tuple[int, bytes], found: Any) -> tuple[list[bytes], bool]:
+        """What is behind the line that is the last known one now, and whether that was the log's end.
 
-        The entry that was known when this was asked must still be there and the same, and so must the one that an
+        The line that was known when this was asked must still be there and the same, and so must the one that an
         earlier round has brought meanwhile.
 
         Raises:
             Contradiction: it is not, or what is there is no log.
         """
-        if is_no_log(length) or is_no_log(found):
+        if is_no_log(found):
             raise Contradiction(region, "its log is a log")
         number, line = self.known
-        if length < number:
-            raise Contradiction(region, f"entries that were read are still there ({number}, now {length})")
+        if number and not found:
+            raise Contradiction(region, f"entries that were read are still there ({number})")
         try:
-            first, lines = raw_entries(found)
+            first, lines = lines_in(found)
         except (IndexError, TypeError, ValueError) as error:
             raise Contradiction(region, f"its log holds entries and nothing else ({error!r})") from error
-        if number and (not lines or (first, lines[0]) != (number, line)):
-            raise Contradiction(region, f"the entry that was read last is still the same ({number})")
-        at_end = len(lines) <= self.at_most
+        at_end = len(found) <= self.at_most
+        if number:
+            before = number - first
+            if not 0 <= before < len(lines) or number_of(found[0][0]) != number or lines[before] != line:
+                raise Contradiction(region, f"the entry that was read last is still the same ({number})")
+        elif lines and first != 1:
+            raise Contradiction(region, f"log numbers have no gap (its first is {first})")
         number, line = known_now
-        passed_over = number - max(self.known[0], 1) + 1
+        passed_over = number - first + 1 if lines else 0
         if at_end and passed_over > len(lines):
-            raise Contradiction(region, f"entries that were read are still there ({number}, now {length})")
+            raise Contradiction(region, f"entries that were read are still there ({number})")
         if 0 < passed_over <= len(lines) and lines[passed_over - 1] != line:
             raise Contradiction(region, f"the entry that was read last is still the same ({number})")
         return lines[passed_over:], at_end
@@ -77,12 +79,10 @@ async def check_log(store: Store, region: RegionName, run: SaleRun) -> None:
     """
     known = run.fold.delivered(region)
     head, read = FIRST_HEAD, 0
-    while read < known.seq:
-        found = await read_range(store, keys.log(run.sale), read + 1, known.seq, LINES_AT_ONCE)
-        head = extend_all(head, (entry.line for entry in found))
-        read += len(found)
-        if not found:
-            break
+    with contextlib.suppress(KeyError, ValueError):
+        async for lines in ChunkedLines(store, keys.log(run.sale)).up_to(known.seq):
+            head = extend_all(head, lines)
+            read += len(lines)
     if (read, head) != (known.seq, known.head):
         run.halt(Contradiction(region, f"its log is still the one that was read ({known.seq} entries)"))
 

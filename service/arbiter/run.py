@@ -19,7 +19,7 @@ from model.terms import Terms
 from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, SoldOut, Won
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
-from service.store.streams import KeptLines
+from service.store.chunks import ChunkedLines
 
 _log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ class SaleRun:
             return False
         return not self.fold.over and region in self.fold.regions
 
-    async def load(self, kept: Mapping[RegionName, KeptLines]) -> None:
+    async def load(self, kept: Mapping[RegionName, ChunkedLines]) -> None:
         """Replay what is recorded over the regions' lines as they were kept, piece by piece.
 
         A contradiction leaves the fold where it was found; the caller records the halt.
@@ -105,7 +105,7 @@ class SaleRun:
             except Contradiction as finding:
                 self.halt(finding)
 
-    async def _load_lines(self, region: RegionName, kept: KeptLines, last: int | None) -> None:
+    async def _load_lines(self, region: RegionName, kept: ChunkedLines, last: int | None) -> None:
         async for lines in kept.up_to(last):
             self.fold.deliver_all(region, lines)
             self.last_lines[region] = lines[-1]

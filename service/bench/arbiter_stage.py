@@ -37,10 +37,16 @@ SKEW_BOUND_NS: Final = 2_000_000
 _WRITTEN_AT_ONCE: Final = 2_000
 _LONG_SECONDS: Final = 240.0
 _WRITE: Final = """
+local chunk = {}
 for i = 2, #ARGV do
-  redis.call('XADD', KEYS[1], string.format('%d-0', ARGV[1] + i - 2), 'l', ARGV[i])
+  chunk[#chunk + 1] = ARGV[i]
+  if #chunk == 64 or i == #ARGV then
+    redis.call('XADD', KEYS[1], string.format('%d-0', ARGV[1] + i - 2), 'l', table.concat(chunk, '\\n'))
+    chunk = {}
+  end
 end
 """
+"""Chunks as they are under load (`admit.lua`)."""
 
 
 class ArbiterStage:

@@ -13,6 +13,7 @@ from service.bench.frame import BenchmarkError, Effort, Found, Reading, Rival, t
 from service.bench.load import GENERATOR, Asked, all_taken, load
 from service.bench.stage import Stage, resident_mib, stage, wait_until
 from service.store import keys
+from service.store.chunks import last_number
 
 WAITING: Final = 1_000
 ALONE: Final = "purchases alone"
@@ -79,7 +80,7 @@ def measure(effort: Effort) -> Found:
 def waiters(ours: Stage, sale: str, number: int) -> Iterator[None]:
     """Callers that have an entry and wait for its outcome, a connection each."""
     with ours.store() as store:
-        logged = int(store.xlen(keys.log(sale)))
+        logged = last_number(store.xrevrange(keys.log(sale), count=1))
         callers: list[socket.socket] = []
         try:
             for index in range(number):
@@ -91,7 +92,7 @@ def waiters(ours: Stage, sale: str, number: int) -> Iterator[None]:
                     f"authorization: Bearer {ours.token}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
                 )
             wait_until(
-                lambda: int(store.xlen(keys.log(sale))) == logged + number,
+                lambda: last_number(store.xrevrange(keys.log(sale), count=1)) == logged + number,
                 "all who wait to have an entry",
             )
             yield

@@ -2,8 +2,9 @@
 
 The road is the shipped one: the arbiter's process reads the logs from the regions' stores, checks, chains and keeps
 every line, decides, records and closes; then every outcome is derived from what was kept, as it is for a bundle. What
-the bundle's other files cost, all hashed as its seal wants them, is told beside it. The logs are full before the clock starts and marks are past the closing, so all requests wait until the last
-log is read: the arbiter's hardest case. Stock is a hundredth of the requests.
+the bundle's other files cost, all hashed as its seal wants them, is told beside it. The logs are full before the clock
+starts and marks are past the closing, so all requests wait until the last log is read: the arbiter's hardest case. Stock
+is a hundredth of the requests.
 
 Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop.
 """
@@ -90,7 +91,7 @@ def _sales(stage: ArbiterStage, requests: int) -> list[Reading]:
     stage.start()
     each = SALES_A_ROUND.get(requests, 1)
     walls, arbiters, outcomes, sealings = (
-        sum(column) for column in zip(*(_sale(stage, requests) for _ in range(each)))
+        sum(column) for column in zip(*(_sale(stage, requests) for _ in range(each)), strict=True)
     )
     total = requests * each
     line = b"x" * 205

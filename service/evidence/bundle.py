@@ -26,8 +26,9 @@ from model.wire import (
     parse_log_line,
 )
 from service.store import keys
+from service.store.chunks import ChunkedLines
 from service.store.opening import Store
-from service.store.streams import KeptLines, read_range
+from service.store.streams import read_range
 
 FORMAT: Final = "firstcome-bundle/1"
 DECISIONS_CHECKPOINT: Final = "checkpoints/decisions"
@@ -123,7 +124,7 @@ async def lines_of(store: Store, key: str, last: int | None, after: int = 0) -> 
 async def counted_lines(arbiter: Store, sale: SaleId, region: RegionName, last: int) -> Pieces:
     """The first lines of a region's log, as the arbiter has kept them, in pieces."""
     given = 0
-    async for lines in KeptLines(arbiter, keys.copied_log(sale, region)).up_to(last):
+    async for lines in ChunkedLines(arbiter, keys.copied_log(sale, region)).up_to(last):
         given += len(lines)
         yield lines
     if given < last:

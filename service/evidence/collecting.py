@@ -10,6 +10,7 @@ from model.vocabulary import RegionName, SaleId, is_id
 from model.wire import FIRST_HEAD, extend_all
 from service.evidence.bundle import counted_lines, lines_of
 from service.store import keys
+from service.store.chunks import ChunkedLines, length
 from service.store.opening import Store
 from service.store.scripts import script
 from service.store.streams import read_range
@@ -105,26 +106,24 @@ async def collect_beyond(sale: SaleId, name: RegionName, region: Store, arbiter:
     """
     remote: Any = region
     stopped = await remote.exists(keys.stop(sale))
-    length = int(await remote.xlen(keys.log(sale)))
+    logged = await length(region, keys.log(sale))
     seq = collected.cut_off_seq
-    if seq is not None and length > seq:
+    if seq is not None and logged > seq:
         if collected.is_same is None:
             collected.is_same = await begins_alike(sale, name, region, arbiter, seq)
         if collected.is_same:
             push = script(arbiter, "push")
-            first = seq + collected.beyond + 1
-            while found := await read_range(region, keys.log(sale), first, length, LINES_AT_ONCE):
-                words = [word for entry in found for word in (entry.line, b"")]
+            async for lines in ChunkedLines(region, keys.log(sale), seq + collected.beyond).up_to(logged):
+                words = [word for line in lines for word in (line, b"")]
                 await push(keys=[keys.copied_beyond(sale, name)], args=[str(collected.beyond + 1), *words])
-                collected.beyond += len(found)
-                first = found[-1].number + 1
-    collected.length, collected.is_stopped = length, bool(stopped)
+                collected.beyond += len(lines)
+    collected.length, collected.is_stopped = logged, bool(stopped)
 
 
 async def begins_alike(sale: SaleId, name: RegionName, region: Store, arbiter: Store, seq: int) -> bool:
     """Whether a region's log is still the one of which `seq` lines were counted."""
     here = there = FIRST_HEAD
-    async for lines in lines_of(region, keys.log(sale), seq):
+    async for lines in ChunkedLines(region, keys.log(sale)).up_to(seq):
         there = extend_all(there, lines)
     async for lines in counted_lines(arbiter, sale, name, seq):
         here = extend_all(here, lines)

@@ -11,21 +11,16 @@ Cost for a line: its leaf's hash, a node's, one of the hash chain, and reading i
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-import structlog
+from typing import Any
 
 from model.merkle import BLOCK, HASH_BYTES, CompactTree
 from model.note import Checkpoint, NoteError, parse_checkpoint, parse_note
 from model.wire import FIRST_HEAD, extend_all
 from service.evidence.signing import SigningKey, has_signed
+from service.store.chunks import ChunkedLines
+from service.store.chunks import length as last_line
 from service.store.opening import Store
 from service.store.scripts import script
-from service.store.streams import read_range
-
-_log = structlog.get_logger()
-
-LINES_AT_ONCE: Final = 2_000
 
 
 class LogChangedError(Exception):
@@ -120,7 +115,7 @@ class SignedLog:
                 await self._begin()
             known = max(self.size, self._growth.size)
             if length < known:
-                length = int(await self._store.xlen(self.log_key))  # another notary may have signed what came since
+                length = await last_line(self._store, self.log_key)  # another notary may have signed what came since
             if length < known:
                 raise LogChangedError(f"it has {length} lines, and {self.size} were signed")
             if length == self.size == self._growth.size:
@@ -151,21 +146,24 @@ class SignedLog:
 
     async def _read_to(self, length: int) -> None:
         growth = self._growth
+        source = ChunkedLines(self._store, self.log_key, growth.size)
         while growth.size < length:
             until = length if self._signed is None or growth.size >= self._signed.size else self._signed.size
-            at_most = min(LINES_AT_ONCE, until - growth.size)
-            try:
-                found = await read_range(self._store, self.log_key, growth.size + 1, None, at_most)
-            except (KeyError, ValueError) as error:
-                raise LogChangedError(f"its entry behind {growth.size} is none ({error!r})") from error
-            numbers = [entry.number for entry in found]
-            if numbers != list(range(growth.size + 1, growth.size + 1 + len(found))) or not found:
-                raise LogChangedError(f"its lines from {growth.size + 1} on are not there without a gap")
-            growth.extend([entry.line for entry in found])
+            await self._read_piece(source, until)
             if self._signed is not None and growth.size == self._signed.size:
                 now = growth.checkpoint(self._origin)
                 if now != self._signed:
                     raise LogChangedError(f"its first {now.size} lines are not those that were signed")
+
+    async def _read_piece(self, source: ChunkedLines, until: int) -> None:
+        growth = self._growth
+        try:
+            async for lines in source.up_to(until):
+                growth.extend(lines)
+        except (KeyError, ValueError) as error:
+            raise LogChangedError(f"its entry behind {growth.size} is none ({error!r})") from error
+        if growth.size != until or source.read_to != until:
+            raise LogChangedError(f"its lines from {growth.size + 1} on are not there without a gap")
 
     async def _sign(self) -> None:
         growth = self._growth

@@ -21,8 +21,8 @@ from model.vocabulary import Entry, Outcome, RegionName
 from model.wire import outcome_line, parse_canonical
 from service.evidence.drawing import read_draw
 from service.store import keys
+from service.store.chunks import lines_between
 from service.store.opening import Store
-from service.store.streams import StreamEntry, read_range
 
 FORMAT: Final = "firstcome-receipt/1"
 
@@ -56,7 +56,7 @@ async def receipt(
     store: Store,
     terms: Terms,
     region: RegionName,
-    logged: StreamEntry,
+    line: bytes,
     entry: Entry,
     standing: Standing,
     decisions: Sequence[bytes],
@@ -65,6 +65,7 @@ async def receipt(
     """The receipt of an entry of this region, as far as what it shows is signed.
 
     Args:
+        line: the entry's, in the log.
         standing: what `decisions`, the region's copy of the decision log, say.
 
     Raises:
@@ -82,7 +83,7 @@ async def receipt(
         "terms": terms.stated,
         "region": region,
         "seq": entry.seq,
-        "entry": logged.line.decode(),
+        "entry": line.decode(),
         "checkpoint": note,
         "path": path_texts(await _path(store, sale, entry.seq - 1, size)),
         "decision": None,
@@ -165,4 +166,4 @@ async def _path(store: Store, sale: str, index: int, size: int) -> list[bytes]:
 
 async def _leaves(store: Store, sale: str, block: int, size: int) -> list[bytes]:
     last = min((block + 1) * BLOCK, size)
-    return [leaf_hash(entry.line) for entry in await read_range(store, keys.log(sale), block * BLOCK + 1, last, BLOCK)]
+    return [leaf_hash(line) for line in await lines_between(store, keys.log(sale), block * BLOCK + 1, last)]

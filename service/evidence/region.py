@@ -24,6 +24,7 @@ from service.evidence.logs import LogChangedError, SignedLog
 from service.evidence.office import Turn, is_over, is_wrong_type
 from service.evidence.signing import SigningKey
 from service.store import keys
+from service.store.chunks import last_number
 from service.store.opening import Store
 from service.store.streams import read_range
 
@@ -81,12 +82,12 @@ class RegionNotary:
             pipeline: Any = batch
             for sale in sales:
                 pipeline.xrevrange(keys.decisions(sale), count=1)
-                pipeline.xlen(keys.log(sale))
+                pipeline.xrevrange(keys.log(sale), count=1)
                 pipeline.exists(keys.mark(sale))
                 pipeline.hget(keys.checkpoint(sale), "size")
             answers = await pipeline.execute(raise_on_error=False)
         for number, sale in enumerate(sales):
-            newest, length, marked, signed = told = answers[4 * number : 4 * number + 4]
+            newest, logged, marked, signed = told = answers[4 * number : 4 * number + 4]
             followed = self._followed[sale]
             for error in told:
                 if isinstance(error, RedisError) and not is_wrong_type(error):
@@ -95,6 +96,7 @@ class RegionNotary:
                 _log.error("a sale's keys hold something else: it is signed no more", sale=sale)
                 del self._followed[sale]
                 continue
+            length = last_number(logged)
             if followed.delivery is not None and (marked or length):
                 await followed.delivery.hand_in()
             if is_over(newest) and (followed.log is None or int(signed or 0) == length):

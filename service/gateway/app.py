@@ -33,8 +33,8 @@ from service.gateway.times import in_zone, utc
 from service.gateway.tokens import SCOPES, Tokens
 from service.gateway.told import decided, pending, preferred_wait, wait_applied
 from service.store import keys
+from service.store.chunks import line_at
 from service.store.opening import Store
-from service.store.streams import read_range
 
 _log = structlog.get_logger()
 
@@ -196,12 +196,12 @@ class Api:
         store: Any = self._store
         try:
             number = await store.hget(keys.requests(sale_id), purchase)
-            found = [] if number is None else await read_range(store, keys.log(sale_id), int(number), int(number), 1)
+            line = None if number is None else await line_at(store, keys.log(sale_id), int(number))
         except (RedisError, OSError):
             return problems.store_gone()
-        if not found:
+        if line is None:
             return problems.unknown_purchase(purchase, self.book.region)
-        entry = parse_log_line(found[0].line)
+        entry = parse_log_line(line)
         outcome = sale.outcome(entry)
         wait_seconds = preferred_wait(_prefer(request))
         applied = wait_applied(wait_seconds)

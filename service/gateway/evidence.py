@@ -22,8 +22,8 @@ from service.gateway import openapi, problems
 from service.gateway.answers import Answer
 from service.gateway.app import Api, response
 from service.store import keys
+from service.store.chunks import line_at
 from service.store.opening import Store
-from service.store.streams import read_range
 
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -48,12 +48,12 @@ class Evidence:
         store: Any = self._store
         try:
             number = await store.hget(keys.requests(sale_id), purchase)
-            found = [] if number is None else await read_range(store, keys.log(sale_id), int(number), int(number), 1)
-            if not found:
+            line = None if number is None else await line_at(store, keys.log(sale_id), int(number))
+            if line is None:
                 return problems.unknown_purchase(purchase, self._api.book.region)
             tree = self._trees.setdefault(sale_id, DecisionTree())
-            entry = parse_log_line(found[0].line)
-            shown = await receipt(store, sale.terms, sale.region, found[0], entry, sale.standing, sale.lines, tree)
+            entry = parse_log_line(line)
+            shown = await receipt(store, sale.terms, sale.region, line, entry, sale.standing, sale.lines, tree)
         except NotSignedYetError:
             return problems.not_signed_yet()
         except (RedisError, OSError):

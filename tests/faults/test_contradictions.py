@@ -22,7 +22,7 @@ def delete_the_last_entry(client: "redis.Redis[bytes]", sale: str) -> None:
 
 def rewrite_the_last_entry(client: "redis.Redis[bytes]", sale: str) -> None:
     """As after a failover: what was read is gone, and something else has its number."""
-    lines = [fields[b"l"] for _, fields in client.xrange(f"{{{sale}}}:log")]
+    lines = [line for _, fields in client.xrange(f"{{{sale}}}:log") for line in fields[b"l"].split(b"\n")]
     lines[-1] = lines[-1].replace(b'"buyer":"', b'"buyer":"x')
     with client.pipeline() as at_once:
         at_once.delete(f"{{{sale}}}:log")
@@ -34,7 +34,13 @@ def rewrite_the_last_entry(client: "redis.Redis[bytes]", sale: str) -> None:
 def append(client: "redis.Redis[bytes]", sale: str, skip: int = 1, **changed: str) -> None:
     number, fields = client.xrevrange(f"{{{sale}}}:log", count=1)[0]
     seq = int(number.split(b"-")[0]) + skip
-    entry = {**json.loads(fields[b"l"]), "seq": seq, "request": "south.tampered", "buyer": "nobody", **changed}
+    entry = {
+        **json.loads(fields[b"l"].split(b"\n")[-1]),
+        "seq": seq,
+        "request": "south.tampered",
+        "buyer": "nobody",
+        **changed,
+    }
     line = json.dumps(entry, sort_keys=True, separators=(",", ":"))
     client.xadd(f"{{{sale}}}:log", {"l": line}, id=f"{seq}-0")
 

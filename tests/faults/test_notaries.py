@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.store.chunks import last_number
 from service.world.world import ARBITER, World
 from tests.service.evidence import verifier
 from tests.worlds import Outing, store, stream
@@ -29,7 +30,7 @@ def signed(world: World, sale: Outing, region: str) -> str | None:
     """A region's newest checkpoint, once it covers the whole log."""
     with store(world, region) as client:
         kept = client.hgetall(f"{{{sale.sale}}}:checkpoint")
-        whole = kept and int(kept[b"size"]) == client.xlen(f"{{{sale.sale}}}:log")
+        whole = kept and int(kept[b"size"]) == last_number(client.xrevrange(f"{{{sale.sale}}}:log", count=1))
     return kept[b"note"].decode() if whole else None
 
 

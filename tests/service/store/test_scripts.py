@@ -61,13 +61,30 @@ def test_entries_are_numbered_and_found_again(client: "redis.Redis[bytes]", admi
         2,
         [b"known", first],
     ]
-    assert lines(client, keys.log(SALE)) == [first, second]
+    assert client.xrange(keys.log(SALE)) == [(b"2-0", {b"l": first + b"\n" + second})]
     assert client.hgetall(keys.requests(SALE)) == {b"r.1": b"1", b"r.2": b"2"}
     assert admit(("r.1", "ada", NOW_NS), ("r.9", "bob", None), ("r.9", "eve", None)) == [
         [b"known", first],
         [b"known", second],
         [b"unknown"],
     ]
+
+
+def test_what_is_logged_together_lies_in_chunks_and_every_line_is_found_again(
+    client: "redis.Redis[bytes]", admit: Run
+) -> None:
+    buyers = [f"b{number}" for number in range(1, 151)]
+    entries = [log_line(Entry(seq, f"r.{seq}", buyer, NOW_NS, 5, "h/1", 0)) for seq, buyer in enumerate(buyers, 1)]
+    assert admit(("r.1", "b1", NOW_NS)) == [1]
+    assert admit(*((f"r.{seq}", f"b{seq}", NOW_NS) for seq in range(2, 151))) == list(range(2, 151))
+    logged: Any = client.xrange(keys.log(SALE))
+    assert [(number, fields[b"l"].split(b"\n")) for number, fields in logged] == [
+        (b"1-0", entries[:1]),
+        (b"65-0", entries[1:65]),
+        (b"129-0", entries[65:129]),
+        (b"150-0", entries[129:]),
+    ]
+    assert admit(*(("r.0", buyer, None) for buyer in buyers)) == [[b"known", line] for line in entries]
 
 
 def test_a_stamp_below_the_mark_is_refused_and_one_at_it_is_not(admit: Run, run: Run) -> None:

@@ -78,6 +78,6 @@ def log(world: World, sale: str) -> dict[str, Any]:
     """The region's log, by request; numbered without gaps."""
     with redis.Redis.from_url(world.stores["alone"], protocol=2) as client:
         found: Any = client.xrange(keys.log(sale))
-    entries = [parse_log_line(fields[b"l"]) for _, fields in found]
+    entries = [parse_log_line(line) for _, fields in found for line in fields[b"l"].split(b"\n")]
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     return {entry.request: entry for entry in entries}
