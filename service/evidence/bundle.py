@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from model.columns import read_columns
+from model.columns import read_ids
 from model.outcomes import Standing
 from model.terms import Terms, read_terms
 from model.vocabulary import Head, RegionName, SaleId, Won
@@ -204,12 +204,13 @@ class Content:
                 first_seq += len(lines)
 
     def _outcome_lines(self, region: RegionName, first_seq: int, lines: list[bytes]) -> list[bytes]:
-        """What became of a log's entries from a number on."""
-        columns = read_columns(lines, first_seq)
-        standing = self._of.standing
-        told = None
-        if columns is not None:
-            told = standing.outcome_lines(region, first_seq, columns.requests, columns.buyers)
+        """What became of a log's entries from a number on, which the arbiter has read before."""
+        try:
+            requests, buyers = read_ids(lines)
+        except ValueError:
+            told = None
+        else:
+            told = self._of.standing.outcome_lines(region, first_seq, requests, buyers)
         return [self._outcome(region, line) for line in lines] if told is None else told
 
     def _outcome(self, region: RegionName, line: bytes) -> bytes:
