@@ -10,6 +10,7 @@ Next: `link.py` (a region's rounds), `run.py` (a sale's decisions), `publishing.
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ IDLE_PULSE_NS: Final = 1_000_000_000
 WATCH_SECONDS: Final = 0.1
 """Between two looks for silent regions, and for sales whose time has come, while a sale takes entries."""
 IDLE_WATCH_SECONDS: Final = 0.5
+GC_THRESHOLDS: Final = (200_000, 20, 20)
+"""Pieces of a log are many objects and no cycle among them; by default every few pieces all that waits is looked at."""
 FENCE_SECONDS: Final = 1.0
 """How long an arbiter may not know that another has taken over; nothing it appends counts meanwhile."""
 _STORE_PAUSE_SECONDS: Final = 0.2
@@ -266,6 +269,7 @@ async def run_arbiter(settings: ArbiterSettings, host: HostClock) -> None:
         FencedError: another arbiter has taken over.
     """
     store: Store = connect(settings.store_url)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         process = None
         while process is None:

@@ -3,8 +3,8 @@
 The road is the shipped one: the arbiter's process reads the logs from the regions' stores, checks, chains and keeps
 every line, decides, records and closes; then every outcome is derived from what was kept, as it is for a bundle. What
 the bundle's other files cost, all hashed as its seal wants them, is told beside it. The logs are full before the clock
-starts and marks are past the closing, so all requests wait until the last log is read: the arbiter's hardest case. Stock
-is a hundredth of the requests.
+starts and marks are past the closing, so all requests wait until the last log is read: the arbiter's hardest case.
+Stock is a hundredth of the requests.
 
 Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop.
 """
