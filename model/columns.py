@@ -1,7 +1,7 @@
 """Many lines of a region's log at once, column by column. Pure.
 
-The law of a line is `wire.parse_log_line`; this file reads the same lines some four times faster, with one search for
-the fields of all of them. Whatever is not well formed and numbered without gaps is not read here at all: the caller then
+The law of a line is `wire.parse_log_line`; this file reads the same lines some four times faster, with one search
+for the fields of all of them. Whatever is not well formed and numbered without gaps is not read here: the caller then
 asks the law, line by line, and hears which line is wrong and why. So nothing is decided here, and
 `tests/model/test_columns.py` holds that both readings agree.
 
