@@ -11,7 +11,7 @@ from model.wire import FIRST_HEAD, extend_all
 from service.arbiter.pipe import Command
 from service.arbiter.run import SaleRun
 from service.store import keys
-from service.store.chunks import ChunkedLines, lines_in, number_of
+from service.store.chunks import ChunkedLines, GapError, lines_in, number_of
 from service.store.opening import Store
 
 
@@ -48,6 +48,8 @@ class LogReading:
             raise Contradiction(region, f"entries that were read are still there ({number})")
         try:
             first, lines = lines_in(found)
+        except GapError as error:
+            raise Contradiction(region, f"log numbers have no gap ({error})") from error
         except (IndexError, TypeError, ValueError) as error:
             raise Contradiction(region, f"its log holds entries and nothing else ({error!r})") from error
         at_end = len(found) <= self.at_most

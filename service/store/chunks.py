@@ -22,6 +22,10 @@ MOST_CHUNKS: Final = 256
 """Chunks that are read together: they may hold some thousands of lines, or, while a sale is slow, one each."""
 
 
+class GapError(ValueError):
+    """Lines are missing between two chunks, or come twice. The message says where."""
+
+
 def number_of(entry_id: bytes) -> int:
     """The number in a stream entry's id.
 
@@ -35,7 +39,8 @@ def lines_in(found: Any) -> tuple[int, list[bytes]]:
     """The number of the first line of a range reply as the server sent it, and the lines; (0, []) of an empty one.
 
     Raises:
-        IndexError, TypeError, ValueError: it holds something else than chunks of lines that follow each other.
+        GapError: lines are missing.
+        IndexError, TypeError, ValueError: it holds something else than chunks of lines.
     """
     lines: list[bytes] = []
     first = last = 0
@@ -47,7 +52,7 @@ def lines_in(found: Any) -> tuple[int, list[bytes]]:
         if not lines:
             first = number - len(chunk) + 1
         elif number != last + len(chunk):
-            raise ValueError(f"after line {last} come {len(chunk)} lines up to {number}")
+            raise GapError(f"behind {last} {len(chunk)} come up to {number}")
         last = number
         lines += chunk
     return first, lines
