@@ -27,7 +27,7 @@ from redis.exceptions import RedisError, ResponseError
 from model.vocabulary import Contradiction, RegionName, SaleId
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.ledger import Ledger
-from service.arbiter.pace import IDLE_NS, pace_ns
+from service.arbiter.pace import BUSY_NS, IDLE_NS, pace_ns
 from service.arbiter.pipe import Pipe
 from service.arbiter.reading import LogReading, check_log, is_no_log, mark_ns
 from service.arbiter.run import SaleRun
@@ -44,6 +44,10 @@ LINES_A_ROUND: Final = 4_096
 FEWEST_LINES_OF_A_SALE: Final = 128
 MOST_UNDER_WAY: Final = 64
 """Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
+SPARE_UNDER_WAY: Final = 3
+"""Rounds beyond those that the way there and back can hold; more would only wait here for each other, and grow old."""
+SOON_OF_PACE: Final = 4
+"""A log that is due within a fourth of its pace goes along with another that is due now."""
 WATCH_MS: Final = 250
 """How long the store is asked to wait for an entry in a quiet log; then logs that became quiet meanwhile join."""
 _PAUSE_SECONDS: Final = 0.02
@@ -54,6 +58,7 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 class _Round:
     """What was asked, in the order of the replies."""
 
+    sent_raw_ns: int
     told: int
     """Replies to what was told; the pushes come first."""
     pushes: list[Push]
@@ -88,6 +93,8 @@ class RegionLink:
         """How many rounds that read a sale's log are under way."""
         self._lines_in_chunk: dict[SaleId, int] = {}
         """How many lines each log's chunks had when they were read last."""
+        self._fastest_ns = 0
+        """The fastest that a round has been answered of late; 0 while none has."""
         self._has_more: set[SaleId] = set()
         """Sales whose log had more than the last round brought; one round at a time reads on there."""
 
@@ -189,12 +196,15 @@ class RegionLink:
                 await pipe.send(commands)
                 under_way.append(asked)
                 sent.set()
-            while len(under_way) >= MOST_UNDER_WAY:
+            while len(under_way) >= self._most_under_way():
                 taken.clear()
                 await taken.wait()
             waker = asyncio.get_running_loop().call_later(due_in_ns / 1e9, self.news.set)
             await self.news.wait()
             waker.cancel()
+
+    def _most_under_way(self) -> int:
+        return min(SPARE_UNDER_WAY + self._fastest_ns // BUSY_NS, MOST_UNDER_WAY)
 
     def _next_round(self, now_raw_ns: int) -> tuple[list[Any], _Round, int]:
         """The commands of the next round, what they are, and how long until another is due."""
@@ -210,12 +220,15 @@ class RegionLink:
             self._read_raw_ns[sale] = now_raw_ns
             self._being_read[sale] = self._being_read.get(sale, 0) + 1
             commands.append(reading.command())
-        return commands, _Round(told, pushes, stops, readings), due_in_ns
+        return commands, _Round(now_raw_ns, told, pushes, stops, readings), due_in_ns
 
     def _due(self, now_raw_ns: int) -> tuple[list[SaleRun], int]:
-        """The sales whose logs are to be read now, and how long until something else is due."""
+        """The sales whose logs are to be read now, and how long until something else is due.
+
+        Whoever is due soon goes along with one who is due, so that a hundred quiet sales are not a hundred rounds.
+        """
         now = self._arbiter.now()
-        due, next_ns = [], self._arbiter.pulse_due_in_ns(self.region)
+        due, soon, next_ns = [], [], self._arbiter.pulse_due_in_ns(self.region)
         for run in self._arbiter.runs.values():
             if not run.counts(self.region):
                 continue
@@ -228,8 +241,10 @@ class RegionLink:
             if due_in_ns <= 0:
                 due.append(run)
                 due_in_ns = pace
+            elif due_in_ns <= pace // SOON_OF_PACE:
+                soon.append(run)
             next_ns = min(next_ns, due_in_ns)
-        return due, next_ns
+        return (due + soon if due else due), next_ns
 
     def _chunks(self, sale: SaleId, lines: int) -> int:
         """How many chunks of a log to ask for, to be brought about so many lines."""
@@ -251,6 +266,8 @@ class RegionLink:
             answers = await pipe.replies(under_way[0].replies if under_way else 1)
             asked = under_way.popleft()
             taken.set()
+            took_ns = self._arbiter.raw_ns() - asked.sent_raw_ns
+            self._fastest_ns = min(took_ns, self._fastest_ns + self._fastest_ns // 1_024 or took_ns)
             for answer in answers[: asked.told]:
                 if isinstance(answer, RedisError):
                     raise answer

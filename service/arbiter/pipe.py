@@ -6,11 +6,14 @@ the order of sending, and replies come back in that order: what was asked later 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+import hiredis
 from redis import exceptions
 
 from service.store.opening import Store
+
+_pack: Final[Any] = hiredis.pack_command
 
 Command = tuple[str | bytes | int, ...]
 """A command's words."""
@@ -41,7 +44,7 @@ class Pipe:
         Raises:
             redis.exceptions.RedisError: the connection is lost.
         """
-        words = self._connection.pack_commands(commands)
+        words = [_pack(command) for command in commands]
         await self._connection.send_packed_command(words, check_health=False)
 
     async def replies(self, count: int) -> list[Any]:
