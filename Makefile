@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 READY := $(VENV)/.ready
+PROVED := $(VENV)/proofs.json
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -58,7 +59,7 @@ format: $(READY)
 	$(BIN)/ruff check --quiet --fix .
 
 proofs: $(READY)
-	$(BIN)/firstcome prove
+	$(BIN)/firstcome prove --report $(PROVED)
 
 bench: $(READY)
 	$(BIN)/firstcome bench --json bench.json --plots bench-plots

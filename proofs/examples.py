@@ -94,12 +94,13 @@ def rows(table: Table) -> list[str]:
 class Search:
     """What asks for an example, and the calls whose values it names.
 
-    `wishes` are for numbers that are easy to read; where they cannot be had, others do.
+    `wishes` are for numbers that are easy to read; where they cannot be had, one of the `points` or others do.
     """
 
     terms: tuple[Term, ...]
     wishes: tuple[Term, ...]
     calls: tuple[Call, ...]
+    points: tuple[tuple[Term, ...], ...] = ()
 
 
 def search(obligation: Obligation, question: Question) -> Search:
@@ -112,7 +113,8 @@ def search(obligation: Obligation, question: Question) -> Search:
         for number, call in enumerate(calls)
         for place, leaf in enumerate(_leaves(_told(call)))
     ]
-    return Search((*terms, *named), tuple(_small_numbers(terms)), calls)
+    points = () if question.case is None else obligation.argument.points
+    return Search((*terms, *named), tuple(_small_numbers(terms)), calls, points)
 
 
 def breaking(obligation: Obligation, question: Question) -> tuple[Term, ...]:

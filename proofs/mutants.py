@@ -12,11 +12,12 @@ asked of z3 again. A mutant is
 
 A search (`search`) asks cheap sentences first, those about plain integers, each lemma for itself; at the second kill
 nobody asks further. The sentences about whole systems rest on nearly every guard, so nearly every mutant breaks many of
-them: they are asked about what no lemma kills. So a sentence kills *alone* what no other of those asked does. A search
-takes minutes and is remembered in `killers.json`: who killed each mutant. That is a hint, and nothing but a hint: a
-sentence that it names must kill again each time, and where none does, or nothing is remembered, the mutant is searched
-for. Only about survivors whose argument is written down, and about what was not decided, nobody is asked again but by a
-search.
+them: they are asked about what no lemma kills. So a sentence kills *alone* what no other of those asked does. Examples
+(`worked.py`) are asked besides, about everything that they can see: they kill alone what no sentence about all integers
+does. A search takes minutes and is remembered in `killers.json`: who killed each mutant, last who takes long to ask.
+That is a hint, and nothing but a hint: a sentence that it names must kill again each time, and where none does, or
+nothing is remembered, the mutant is searched for. Only about survivors whose argument is written down, and about what
+was not decided, nobody is asked again but by a search.
 
 Nor is a question asked whose answer is known: a case that still has the assumptions and the claim that its proof used
 is still proved; a situation that has not changed is still possible. Work is limited by z3's count of steps, and by time
@@ -26,7 +27,6 @@ Next: `survivors.py`, `prove.py`.
 
 import ast
 import json
-import signal
 import sys
 import time
 from collections import Counter
@@ -35,13 +35,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType, FunctionType, MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from proofs import rooms
+from proofs.limited import limited
 from proofs.lines import LineProcess, answer_lines
 from proofs.mutations import Mutant, mutants_of
-from proofs.survivors import ARGUMENTS, LEFT_TO_TESTS
+from proofs.survivors import ARGUMENTS
 
 if TYPE_CHECKING:
     from proofs.notes import Term
@@ -52,10 +53,12 @@ STEPS_LIMIT: Final = 1_000_000
 """z3's `rlimit` for one question: about a second. What is not decided then is not decided."""
 TIME_LIMIT_MS: Final = 20_000
 """Some of z3's steps are long ones, where integers are multiplied."""
-BUILD_LIMIT_S: Final = 20
+BUILD_LIMIT_S: Final = 10
 """A mutant that loops for ever cannot be read."""
 MOST_CASES: Final = 12
 """A sentence with more is not cheap."""
+LONG_S: Final = 0.03
+"""A sentence that takes longer to build and to ask is remembered after those that do not."""
 FUNCTION_LIMIT_S: Final = 1200.0
 """A process that takes longer for the mutants of one function is ended, and nothing is proved."""
 WORKERS: Final = 2
@@ -67,7 +70,7 @@ class Fate:
     """What became of a mutant.
 
     Attributes:
-        killers: the sentences that it makes false, at most two, and how.
+        killers: the sentences that it makes false, at most two and an example, and how; whoever took long last.
         doubters: the sentences that could not be asked or decided, and why, where nothing kills it twice.
         asked: how many sentences were asked.
         argued: nobody was asked, since `survivors.py` has the argument why it survives.
@@ -96,12 +99,18 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Teeth:
-    """What became of all of them, and what is wrong with that. `of_a_choice`: not every sentence was there to bite."""
+    """What became of all of them, and what is wrong with that.
+
+    Attributes:
+        of_a_choice: not every sentence was there to bite.
+        examples: the names of those that are about plain integers.
+    """
 
     fates: tuple[Fate, ...]
     faults: tuple[str, ...]
     seconds: float
     of_a_choice: bool
+    examples: frozenset[str] = frozenset()
 
     @property
     def ok(self) -> bool:
@@ -111,8 +120,14 @@ class Teeth:
         return sum(fate.state == state for fate in self.fates)
 
     def alone(self, obligation: str) -> tuple[Fate, ...]:
-        """The mutants that only this sentence kills."""
-        return tuple(fate for fate in self.fates if fate.killers.keys() | fate.doubters.keys() == {obligation})
+        """The mutants that only this sentence kills, whatever examples say; of examples, those nobody else kills."""
+        others = frozenset() if obligation in self.examples else self.examples
+        objecting = ((fate, fate.killers.keys() | fate.doubters.keys()) for fate in self.fates)
+        return tuple(fate for fate, names in objecting if names - others == {obligation})
+
+    def by_examples(self) -> int:
+        """How many mutants examples alone kill."""
+        return sum(bool(fate.killers) and fate.killers.keys() <= self.examples for fate in self.fates)
 
 
 Progress = Callable[[str, int, int], None]
@@ -134,7 +149,7 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
     }
     every_one = {function for result in report.results for function in result.rests_on}
     known = remembered()
-    wanted = sorted(every_one - LEFT_TO_TESTS.keys(), key=lambda name: (-len(known.get(name, ())), name))
+    wanted = sorted(every_one, key=lambda name: (-len(known.get(name, ())), name))
     fates: dict[str, list[Fate]] = {}
     faults = []
     processes = [LineProcess([sys.executable, "-m", "proofs.mutants"]) for _ in range(WORKERS)]
@@ -163,7 +178,8 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
                 process.end()
     every = tuple(fate for function in sorted(wanted) for fate in fates[function])
     faults += [] if only is not None else unargued(every)
-    return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None)
+    examples = frozenset(result.name for result in report.results if result.room == rooms.EXAMPLES)
+    return Teeth(every, tuple(faults), time.perf_counter() - began, only is not None, examples)
 
 
 def remembered() -> dict[str, dict[str, dict[str, str]]]:
@@ -230,6 +246,7 @@ class Attack:
         self._built: dict[str, Obligation] = {}
         self._proofs: dict[tuple[str, str], frozenset[int]] = {}
         self._possible: set[frozenset[int]] = set()
+        self._takes_long: dict[str, bool] = {}
         self._kept: list[Question] = []  # a term that is let go gives its number to another
 
     def _sound(self, name: str) -> "Obligation":
@@ -247,6 +264,18 @@ class Attack:
                 self._kept.append(question)
         return self._built[name]
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Those that there are to ask."""
+        return tuple(self._cores)
+
+    def asked_of(self, mutant: Mutant, names: list[str]) -> Fate:
+        """What these sentences, and no others, say of a mutant."""
+        for name in names:
+            self._sound(name)
+        with in_place(mutant.function, mutant.source):
+            return self._fate(mutant, names, enough=1)
+
     def on(self, function: str) -> list[Fate]:
         """Every mutant of a function."""
         from proofs.notes import functions  # noqa: PLC0415  (needs z3)
@@ -259,7 +288,7 @@ class Attack:
                 readers = [name for name in self._cores if function in self._sound(name).rests_on]
                 readers.sort(key=lambda name: (self._is_slow(name), -kills[name]))
                 with in_place(function, mutant.source):
-                    fate = self._fate(mutant, readers)
+                    fate = self._searched(mutant, readers)
                 kills.update(fate.killers.keys())
             fates.append(fate)
         return fates
@@ -288,6 +317,16 @@ class Attack:
         argument = self._sound(name).argument
         return bool(argument.small) or len(argument.cases) > MOST_CASES
 
+    def _searched(self, mutant: Mutant, readers: list[str]) -> Fate:
+        """What sentences say, and examples besides; killers in the order in which they should be asked again."""
+        examples = [name for name in readers if self._sound(name).room == rooms.EXAMPLES]
+        fate = self._fate(mutant, [name for name in readers if name not in examples])
+        seen = self._fate(mutant, examples, enough=1)
+        killers = sorted((fate.killers | seen.killers).items(), key=lambda killer: self._takes_long[killer[0]])
+        return replace(
+            fate, killers=dict(killers), doubters=fate.doubters | seen.doubters, asked=fate.asked + seen.asked
+        )
+
     def _fate(
         self, mutant: Mutant, readers: list[str], enough: int = 2, first: Mapping[str, str] = MappingProxyType({})
     ) -> Fate:
@@ -300,7 +339,9 @@ class Attack:
             if killers and self._is_slow(name):
                 break
             asked += 1
+            began = time.process_time()
             killed, doubted = self._judge(name, answers, first.get(name, ""))
+            self._takes_long[name] = time.process_time() - began > LONG_S
             if killed:
                 killers[name] = killed
             elif doubted:
@@ -314,7 +355,7 @@ class Attack:
         from proofs.obligations import build  # noqa: PLC0415  (needs z3)
 
         try:
-            with _limited(BUILD_LIMIT_S):
+            with limited(BUILD_LIMIT_S):
                 obligation = build(name)
                 questions = sorted(obligation.questions(), key=lambda question: question.about != first)
         except Exception as error:  # noqa: BLE001  (a mutant may raise whatever it likes)
@@ -335,9 +376,11 @@ class Attack:
         return "", doubted
 
     def _refute(self, obligation: "Obligation", question: "Question", answers: dict[frozenset[int], str]) -> str:
-        """The answer to a case; where the world has no size, first looked for in a small one."""
+        """The answer to a case; first looked for at plain points, and where the world has no size, in a small one."""
         from proofs.examples import breaking  # noqa: PLC0415  (needs z3)
 
+        if any(self._ask((*question.terms, *point), answers) == "sat" for point in obligation.argument.points):
+            return "sat"
         if obligation.argument.small and self._ask(breaking(obligation, question), answers) == "sat":
             return "sat"
         return self._ask(question.terms, answers)
@@ -360,19 +403,6 @@ class Attack:
 def _numbers(terms: "Iterable[Term]") -> frozenset[int]:
     """The numbers of terms that are still held: the same number is the same term."""
     return frozenset(term.get_id() for term in terms if not isinstance(term, bool))
-
-
-@contextmanager
-def _limited(seconds: int) -> Iterator[None]:
-    def overdue(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError("does not end")
-
-    signal.signal(signal.SIGVTALRM, overdue)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)  # of this process's own time: a busy machine must not matter
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def serve() -> None:

@@ -22,6 +22,8 @@ from z3 import Not
 
 import model.clock
 import model.guards
+import model.polygon
+import model.track
 from proofs.notes import Call, Reading, Term, printed, said, take_notes, within
 from proofs.texts import smt2, smt2_of_named
 
@@ -56,12 +58,15 @@ class Argument:
         witness: a situation in which the sentence matters; it must be possible.
         beyond: a counterexample one step past the bound; it must be possible. Empty where there is no bound.
         small: what makes the world finite while witnesses are sought, and only then.
+        points: plain values of what is unknown, each so many terms: where a counterexample is looked for first. Where
+            unknowns are multiplied a solver finds one slowly or never; at a point it reckons. No proof knows of them.
     """
 
     cases: tuple[Case, ...]
     witness: tuple[Term, ...]
     beyond: tuple[Term, ...] = ()
     small: tuple[Term, ...] = ()
+    points: tuple[tuple[Term, ...], ...] = ()
 
     def premises(self) -> tuple[Case, ...]:
         """The cases whose assumptions must be shown to be possible: those that the witness does not contain."""
@@ -178,9 +183,10 @@ UNREAD: Final[dict[str, str]] = {}
 
 
 def to_be_read() -> frozenset[str]:
-    """The functions that obligations must rest on: every guard, and whatever makes intervals and stamps."""
+    """The functions that obligations must rest on: every guard, and whatever makes intervals, tracks and stamps."""
     guarding = {f"guards.{name}" for name, guard in vars(model.guards).items() if inspect.isfunction(guard)}
-    return frozenset(guarding | functions_of(model.clock)) - UNREAD.keys()
+    timing = functions_of(model.clock) | functions_of(model.polygon) | functions_of(model.track)
+    return frozenset(guarding | timing) - UNREAD.keys()
 
 
 def functions_of(module: ModuleType) -> set[str]:

@@ -28,13 +28,35 @@ h1{line-height:1.2}h2{border-bottom:1px solid var(--line);padding-bottom:.2rem;m
 article{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:1rem 0}
 article h3{margin:0 0 .2rem}code,.mono{font:14px/1.45 ui-monospace,monospace}.soft{color:var(--soft)}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
-table{border-collapse:collapse;font-size:14px;display:block;overflow-x:auto}
+code,.mono,td,li{overflow-wrap:anywhere}
+table{border-collapse:collapse;font-size:14px;display:block;overflow-x:auto}td:first-child{min-width:12rem}
 th,td{border:1px solid var(--line);padding:.2rem .5rem;text-align:left}th{background:var(--panel)}
-td.number{text-align:right}details{margin:.4rem 0}summary{cursor:pointer}
+td.number{text-align:right;white-space:nowrap;overflow-wrap:normal}details{margin:.4rem 0}summary{cursor:pointer}
 svg{width:100%;max-width:40rem;height:auto;background:var(--panel);border-radius:6px;margin:.4rem 0}
 svg text{font:12px ui-monospace,monospace;fill:var(--ink)}svg .number{fill:var(--soft);font-size:11px}
 .rail{stroke:var(--line)}.bar{fill:var(--bar)}.dot{fill:var(--dot)}.tick{stroke:var(--tick);stroke-width:3}
 ul.plain{list-style:none;padding-left:0}a{color:var(--dot)}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem .8rem}dt{font-weight:600}dd{margin:0}
+@media(max-width:40rem){body{padding:.8rem}dl{display:block}dd{margin:0 0 .5rem}article{padding:.6rem .7rem}}
+"""
+
+
+HOW_TO_READ: Final = """<details open><summary>How to read this page</summary><dl>
+<dt>a sentence</dt><dd>is a function in <code>proofs/</code> that builds z3 terms. Every comparison in them that the
+service makes, too, is made by calling the shipped function of <code>model/</code> on terms: nothing is transcribed.
+The <a href="#functions">index by function</a> says what is proved about which.</dd>
+<dt>proved</dt><dd>Each of its cases, assumptions and negated claim, is <code>unsat</code> for both solvers, asked the
+same SMT-LIB text; its assumptions, its witness and what breaks past its bound are <code>sat</code>. Anything else is
+red.</dd>
+<dt>assumptions used</dt><dd>stand in an unsat core. An invariant is assumed by its own name.</dd>
+<dt>a situation</dt><dd>in plain integers, nanoseconds or counts, in which the sentence matters. The shipped functions
+were run on it. In pictures points are stamps, places and marks, strokes are true arrivals, bars are bounds and
+windows.</dd>
+<dt>past the bound</dt><dd>one step past the bound of the sentence, this happens: so the bound is tight.</dd>
+<dt>mutants</dt><dd>The model with <a href="#mutants">one thing wrong</a> must break a sentence. Those that one sentence
+alone kills are listed with it.</dd></dl>
+<p>What is assumed, what is not proved and which files to read to believe it: <code>proofs/README.md</code>. Every
+question as a file for other solvers: <code>firstcome prove --smt2 DIR</code>.</p></details>
 """
 
 
@@ -52,16 +74,14 @@ def page(report: Report, teeth: Teeth | None = None) -> str:
         "<header><h1>What is proved about Firstcome</h1>",
         verdict,
         "".join(f"<p>{escape(line)}</p>" for line in said),
-        f"<p class=soft>{escape(', '.join(f'{name} {number}' for name, number in record.versions().items()))}. Every "
-        "number in an example is an integer: nanoseconds or a count. In pictures points are stamps, places and marks, "
-        "strokes are true arrivals, bars are bounds and windows.</p></header><main>",
+        f"<p class=soft>{escape(', '.join(f'{name} {number}' for name, number in record.versions().items()))}</p>",
+        HOW_TO_READ,
+        "</header><main>",
         _contents(report),
     ]
     for room in dict.fromkeys(result.room for result in report.results):
         of_room = [result for result in report.results if result.room == room]
-        parts.append(
-            f'<section><h2 id="room-{room}">{escape(rooms.title(room))}</h2><p class=soft>proofs/{room}.py</p>'
-        )
+        parts.append(f'<section><h2 id="room-{room}">{_room(room)}</h2><p class=soft><code>proofs/{room}.py</code></p>')
         parts += [_article(result, teeth) for result in of_room]
         parts.append("</section>")
     parts.append(_index(report))
@@ -71,17 +91,28 @@ def page(report: Report, teeth: Teeth | None = None) -> str:
 
 
 def _contents(report: Report) -> str:
-    rows = "".join(
-        f'<tr><td><a href="#{result.name}">{escape(result.sentence)}</a></td>'
-        f"{''.join(f'<td class=number>{result.ms(solver):.0f}</td>' for solver in SOLVER_NAMES)}"
-        f"<td>{_verdict(result)}</td></tr>"
-        for result in report.results
-    )
+    rows, room = "", ""
+    for result in report.results:
+        if result.room != room:
+            room = result.room
+            title = f'<a href="#room-{room}">{_room(room)}</a>'
+            rows += f'<tr><th colspan="{len(SOLVER_NAMES) + 2}" scope="rowgroup">{title}</th></tr>'
+        rows += (
+            f'<tr><td><a href="#{result.name}">{escape(result.sentence)}</a></td>'
+            f"{''.join(f'<td class=number>{result.ms(solver):.0f}</td>' for solver in SOLVER_NAMES)}"
+            f"<td>{_verdict(result)}</td></tr>"
+        )
     heads = "".join(f'<th scope="col">{solver} ms</th>' for solver in SOLVER_NAMES)
     return (
         '<details open><summary>All sentences</summary><table><thead><tr><th scope="col">sentence</th>'
         f'{heads}<th scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table></details>'
     )
+
+
+def _room(room: str) -> str:
+    """The title of a room, as it is written in its first line, with code as code."""
+    pieces = [escape(piece) for piece in rooms.title(room).split("`")]
+    return "".join(f"<code>{piece}</code>" if number % 2 else piece for number, piece in enumerate(pieces))
 
 
 def _verdict(result: Result) -> str:
@@ -94,7 +125,7 @@ def _article(result: Result, teeth: Teeth | None) -> str:
     parts = [
         f'<article id="{result.name}"><h3>{escape(result.sentence)}</h3>',
         f"<p><code>{result.name}</code> {_verdict(result)} "
-        f"<span class=soft>in {len(result.cases)} cases: {times}</span></p>",
+        f"<span class=soft>in {len(result.cases)} case{'s' if len(result.cases) > 1 else ''}: {times}</span></p>",
         f"<ul class=plain>{failures}</ul>" if failures else "",
         f"<p class=soft>Reads {_codes(sorted(result.reads))}</p>" if result.reads else "",
         _labels("Assumptions that the proof used", result.used),
@@ -119,7 +150,10 @@ def _codes(names: list[str]) -> str:
 def _labels(what: str, labels: tuple[str, ...]) -> str:
     if not labels:
         return ""
-    items = "".join(f"<li>{escape(label.replace('_', ' '))}</li>" for label in labels)
+    items = "".join(
+        f"<li>{escape(label.replace('_', ' ')) if label.isidentifier() else f'<code>{escape(label)}</code>'}</li>"
+        for label in labels
+    )
     return f"<details><summary>{what} ({len(labels)})</summary><ul>{items}</ul></details>"
 
 
@@ -208,7 +242,8 @@ def _mutants(teeth: Teeth) -> str:
 
     return (
         '<section><h2 id="mutants">Teeth: the model with one thing wrong</h2>'
-        f"<p>{teeth.count('killed')} of {len(teeth.fates)} mutants are killed.</p>"
+        f"<p>{teeth.count('killed')} of {len(teeth.fates)} mutants are killed, "
+        f"{teeth.by_examples()} of them by examples alone.</p>"
         f"<h3>Survivors, and why that is right</h3><ul>{items('survived') or '<li>none</li>'}</ul>"
         f"<h3>Could not be read or decided</h3><ul>{items('refused') or '<li>none</li>'}</ul></section>"
     )

@@ -34,6 +34,10 @@ def same(one: Any, other: Any) -> Term:
     return And(*(x == y for x, y in zip(flat(one), flat(other), strict=True)))
 
 
+AT: Final = (same(p, (1, 2)), same(q, (4, 3)), same(r, (2, 6)))
+"""A triangle, where a mutant may be seen."""
+
+
 @obligation
 def the_nearest_integer_is_within_a_half() -> Argument:
     """A quotient and the nearest integer to it differ by a half at most."""
@@ -93,6 +97,7 @@ def an_edge_leaves_a_half_plane_where_it_crosses_its_border() -> Argument:
     # So x and y are linear in the corners, and a·x + b·y is what this gives of corners (a·x, b·y), each one unknown.
     ax, by, ax2, by2 = numbers("a_times_px b_times_py a_times_qx b_times_qy")
     inside, outside = ax + by - c, ax2 + by2 - c
+    scaled_at = [term(each) == at for each, at in ((ax, 4), (by, 3), (ax2, 12), (by2, 27), (c, 13))]
     scaled = tuple(term(each) for each in polygon.crossing((ax, by), (ax2, by2), inside, outside))
     return Argument(
         (
@@ -101,6 +106,7 @@ def an_edge_leaves_a_half_plane_where_it_crosses_its_border() -> Argument:
             Case("on the border", (), scaled[0] + scaled[1] == term(c) * scaled[2]),
         ),
         witness=(*signs, term(inside) == -1, term(outside) == 2, scaled[2] == 3),
+        points=((same(p, (2, 1)), same(q, (6, 9)), term(below) == -1, term(above) == 3, *scaled_at),),
     )
 
 
@@ -153,6 +159,7 @@ def a_clipped_polygon_is_whole_or_none_only_if_it_must() -> Argument:
     return Argument(
         clipped.grouped("always", claim),
         witness=(beyond[0] > 0, beyond[1] == 0, beyond[2] < 0, term(a) == 3, term(b) == -2),
+        points=tuple((*AT, term(a) == 3, term(b) == -2, term(c) == most) for most in (-20, -11, 2, 5, 11, 20)),
     )
 
 
@@ -174,6 +181,7 @@ def a_turn_is_the_same_from_each_corner_and_wherever_it_lies() -> Argument:
             Case("twice an area", (same(p, (0, 0)), same(r, (0, 1))), turned == term(q[0])),
         ),
         witness=(same(p, (0, 0)), same(q, (1, 0)), turned > 0),
+        points=((*AT, same(z, (11, 13))),),
     )
 
 
@@ -216,6 +224,7 @@ def a_point_is_in_a_polygon_that_it_is_left_of() -> Argument:
         found.grouped("always", lambda held: term(bool(held)) == left),
         witness=(*corner, left, term(z[0]) == 0),
         beyond=(*corner, Not(left), term(z[0]) == -1),
+        points=tuple((*corner, same(z, at)) for at in ((3, 3), (4, 5), (0, 3), (3, 0), (-1, 3), (3, -1), (6, 7))),
     )
 
 
@@ -239,7 +248,8 @@ def an_intersection_is_cut_along_every_edge() -> Argument:
     corner = (same(p, (0, 0)), same(q, (9, 0)), same(r, (0, 9)))
     whole = Case("of the one", (), And(of_the_one, len(cuts) == 3))
     beyond = (*corner, term(z[0]) == -1, *kept[:2], Not(kept[2]))
-    return Argument((*each, whole), witness=(*corner, *kept), beyond=beyond)
+    points = tuple((*AT, same(z, at)) for at in ((2, 3), (-1, 5), (9, 9)))
+    return Argument((*each, whole), witness=(*corner, *kept), beyond=beyond, points=points)
 
 
 @obligation
@@ -281,4 +291,5 @@ def two_lines_meet_on_both() -> Argument:
             Case("wherever they lie", (), along),
         ),
         witness=(*square, x == 2 * parts, y == 0, parts > 0),
+        points=((same(q, (2, 1)), same(r, (5, 0)), same(e, (2, 4)), same(z, (11, 13))),),
     )

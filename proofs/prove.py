@@ -159,13 +159,19 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
     except ImportError as error:
         return Report((), (f"obligations cannot be stated: {error}",), time.perf_counter() - began)
     results: list[Result] = []
+    faults = []
     with _Panel(limit_ms) as panel:
-        pending = [panel.examine(build(name)) for name in names]
+        pending = []
+        for name in names:
+            try:
+                pending.append(panel.examine(build(name)))
+            except Exception as error:  # noqa: BLE001  (a wrong model may raise whatever it likes)
+                faults.append(f"{name} cannot be stated of the model as it is: {type(error).__name__}: {error}")
         for finished in pending:
             results.append(finished())
             if progress is not None:
                 progress(results[-1], len(results), len(names))
-    faults = [] if only is not None else _unread(to_be_read(), results)
+    faults += [] if only is not None else _unread(to_be_read(), results)
     return Report(tuple(results), tuple(faults), time.perf_counter() - began)
 
 
@@ -265,8 +271,9 @@ class _Panel:
 
         def found() -> "Example | None":
             answer = begun.result()
-            if answer.verdict != "sat":
-                answer = self._examples.ask(smt2(sought.terms), "sat", EXAMPLE_LIMIT_MS).result()
+            for wishes in (*sought.points, ()):
+                if answer.verdict != "sat":
+                    answer = self._examples.ask(smt2((*sought.terms, *wishes)), "sat", EXAMPLE_LIMIT_MS).result()
             return examples.example(answer, sought.calls) if answer.verdict == "sat" else None
 
         return found

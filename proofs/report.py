@@ -95,7 +95,8 @@ def _bitten(teeth: Teeth) -> str:
     refused = f", {teeth.count('refused')} could not be read or decided" if teeth.count("refused") else ""
     why = "these sentences alone" if teeth.of_a_choice else "(why: proofs/survivors.py)"
     return (
-        f"{teeth.count('killed')} of {len(teeth.fates)} mutants killed{refused}, "
+        f"{teeth.count('killed')} of {len(teeth.fates)} mutants killed, {teeth.by_examples()} of them by examples alone"
+        f"{refused}, "
         f"{teeth.count('survived')} survive {why}, in {teeth.seconds:.1f} s"
     )
 

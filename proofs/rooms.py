@@ -22,9 +22,13 @@ ROOMS: Final = (
     "selection",
     "polygons",
     "tracks",
+    "worked",
     "arithmetic",
 )
 """In the order in which they are proved and shown: lemmas first."""
+
+EXAMPLES: Final = "worked"
+"""The room that says nothing about all integers: it keeps examples."""
 
 
 def load() -> None:

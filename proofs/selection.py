@@ -10,7 +10,7 @@ Next: `clocks.py`, for the intervals; `tracks.py`, for many sources' polygons.
 
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from operator import add, attrgetter, ge, le
+from operator import add, attrgetter, ge, is_, le
 from typing import Any, Final, TypeAlias
 
 from z3 import And, Bool, If, Implies, Not, Or
@@ -143,6 +143,12 @@ def liars_are_fewer_than_those_who_agree() -> Argument:
     )
 
 
+def whole(found: Any) -> Interval | None:
+    """What was found, if it has two ends."""
+    ends = found is not None and (found.earliest_ns, found.latest_ns)
+    return found if ends and all(isinstance(end, Number) for end in ends) else None
+
+
 def together() -> tuple[Case, ...]:
     """That a hull goes from the first to the last, whatever those are."""
     first, last = numbers("first last")
@@ -153,11 +159,10 @@ def together() -> tuple[Case, ...]:
             clock.hull, earliest_agreed_ns=lambda *_, start=start: start, latest_agreed_ns=lambda *_, end=end: end
         )
         found = shipped((), agreeing)
-        if found is None:
-            cases.append(Case(said, (), term(start is None or end is None)))
-        else:
-            ends = And(term(found.earliest_ns) == term(first), term(found.latest_ns) == term(last))
-            cases.append(Case(said, (), ends))
+        ends = None if found is None else (found.earliest_ns, found.latest_ns)
+        wanted = None if start is None or end is None else (start, end)
+        right = ends is wanted or (ends is not None and wanted is not None and all(map(is_, ends, wanted)))
+        cases.append(Case(said, (), term(right)))
     return tuple(cases)
 
 
@@ -172,7 +177,7 @@ def what_enough_sources_agree_on_contains_the_truth() -> Argument:
         honest = (*not_empty(said), agree_on(said, term(truth)) >= count - liars)
         shipped = unforked(clock.hull)
         ways = lift(partial(shipped, said, count - liars), honest, prune=False)
-        cases += ways.grouped(f"{count} sources", lambda found: within(found, term(truth)))
+        cases += ways.grouped(f"{count} sources", lambda found: within(whole(found), term(truth)))
     honest = (*not_empty(three), agree_on(three, term(truth)) >= 2)
     all_of_them = lift(lambda: clock.hull(three, 3), honest)
     return Argument(

@@ -201,6 +201,7 @@ def wandering_reaches_as_far_as_its_integrals() -> Argument:
             Case("how they hang together", (), 2 * PPB * a == b * t),
         ),
         witness=(*fixed, a == 500 * SCALE, b == 1000 * SCALE),
+        points=((t == 3_000_000_000, w == 5),),
     )
 
 

@@ -25,6 +25,7 @@ def prove(
     smt2: Annotated[Path | None, typer.Option(help="Folder for every question as a file.")] = None,
     certificates: Annotated[Path | None, typer.Option(help="Folder for cvc5's proofs, in the CPC format.")] = None,
     html: Annotated[Path | None, typer.Option(help="File for the report as one page.")] = None,
+    report_file: Annotated[Path | None, typer.Option("--report", help="File for the report for programs.")] = None,
     check: Annotated[Path | None, typer.Option(help="A report (--json) to compare the code with.")] = None,
 ) -> None:
     """Prove what the promises rest on. Exit status 1 where a solver does not agree, does not know, or is missing.
@@ -41,7 +42,7 @@ def prove(
         _make(folder)
     console = Console(stderr=as_json)
     changed = _compare(check, only, console) if check is not None else []
-    if check is not None and not any((smt2, certificates, html)):
+    if check is not None and not any((smt2, certificates, html, report_file)):
         if as_json:
             typer.echo(json.dumps({"report": str(check), "changed": changed}))
         raise typer.Exit(1 if changed else 0)
@@ -55,6 +56,8 @@ def prove(
             _, wanting = record.write_certificates(report, certificates)
         if html is not None:
             html.write_text(page(report, teeth))
+        if report_file is not None:
+            report_file.write_text(json.dumps(told.as_dict(report, teeth, only)))
     except OSError as error:
         raise CannotRun(str(error)) from error
     ok = report.ok and (teeth is None or teeth.ok) and not wanting
