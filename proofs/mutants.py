@@ -246,7 +246,7 @@ class Attack:
         self._built: dict[str, Obligation] = {}
         self._proofs: dict[tuple[str, str], frozenset[int]] = {}
         self._possible: set[frozenset[int]] = set()
-        self._takes_long: dict[str, bool] = {}
+        self._seconds: dict[str, float] = {}
         self._kept: list[Question] = []  # a term that is let go gives its number to another
 
     def _sound(self, name: str) -> "Obligation":
@@ -269,12 +269,12 @@ class Attack:
         """Those that there are to ask."""
         return tuple(self._cores)
 
-    def asked_of(self, mutant: Mutant, names: list[str]) -> Fate:
-        """What these sentences, and no others, say of a mutant."""
+    def asked_of(self, mutant: Mutant, names: list[str], first: Mapping[str, str] = MappingProxyType({})) -> Fate:
+        """What these sentences, and no others, say of a mutant; of each the question named first, then the others."""
         for name in names:
             self._sound(name)
         with in_place(mutant.function, mutant.source):
-            return self._fate(mutant, names, enough=1)
+            return self._fate(mutant, names, enough=1, first=first)
 
     def on(self, function: str) -> list[Fate]:
         """Every mutant of a function."""
@@ -304,13 +304,11 @@ class Attack:
             return None
         if not names:
             return Fate(mutant.function, mutant.was, mutant.now, {}, {"": "not decided when last searched for"}, 0)
-        asked = [name for name in names if name in self._cores]
-        for name in asked:
-            self._sound(name)
-        with in_place(mutant.function, mutant.source):
-            fate = self._fate(mutant, asked, enough=1, first=names)
-        others = dict.fromkeys(names, "when last searched for")
-        return replace(fate, killers=others | fate.killers) if fate.killers else None
+        for name in names:
+            fate = self.asked_of(mutant, [name], names) if name in self._cores else None
+            if fate is not None and fate.killers:
+                return replace(fate, killers=dict.fromkeys(names, "when last searched for") | fate.killers)
+        return None
 
     def _is_slow(self, name: str) -> bool:
         """Whether it is about more than plain integers, or about so many cases that it costs like that."""
@@ -322,9 +320,13 @@ class Attack:
         examples = [name for name in readers if self._sound(name).room == rooms.EXAMPLES]
         fate = self._fate(mutant, [name for name in readers if name not in examples])
         seen = self._fate(mutant, examples, enough=1)
-        killers = sorted((fate.killers | seen.killers).items(), key=lambda killer: self._takes_long[killer[0]])
+        killers = fate.killers | seen.killers
+        seconds = {name: self._seconds[name] if self._seconds[name] > LONG_S else 0 for name in killers}
         return replace(
-            fate, killers=dict(killers), doubters=fate.doubters | seen.doubters, asked=fate.asked + seen.asked
+            fate,
+            killers={name: killers[name] for name in sorted(killers, key=lambda name: seconds[name])},
+            doubters=fate.doubters | seen.doubters,
+            asked=fate.asked + seen.asked,
         )
 
     def _fate(
@@ -341,7 +343,7 @@ class Attack:
             asked += 1
             began = time.process_time()
             killed, doubted = self._judge(name, answers, first.get(name, ""))
-            self._takes_long[name] = time.process_time() - began > LONG_S
+            self._seconds[name] = time.process_time() - began
             if killed:
                 killers[name] = killed
             elif doubted:

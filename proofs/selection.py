@@ -149,8 +149,9 @@ def whole(found: Any) -> Interval | None:
     return found if ends and all(isinstance(end, Number) for end in ends) else None
 
 
-def together() -> tuple[Case, ...]:
-    """That a hull goes from the first to the last, whatever those are."""
+@obligation
+def a_hull_goes_from_the_first_point_to_the_last() -> Argument:
+    """A hull goes from the first point found to the last, whatever those are, and is none where one was not found."""
     first, last = numbers("first last")
     cases: list[Case] = []
     for start, end in ((None, None), (None, last), (first, None), (first, last)):
@@ -163,7 +164,7 @@ def together() -> tuple[Case, ...]:
         wanted = None if start is None or end is None else (start, end)
         right = ends is wanted or (ends is not None and wanted is not None and all(map(is_, ends, wanted)))
         cases.append(Case(said, (), term(right)))
-    return tuple(cases)
+    return Argument(tuple(cases), witness=(term(first) < term(last),))
 
 
 @obligation
@@ -181,7 +182,7 @@ def what_enough_sources_agree_on_contains_the_truth() -> Argument:
     honest = (*not_empty(three), agree_on(three, term(truth)) >= 2)
     all_of_them = lift(lambda: clock.hull(three, 3), honest)
     return Argument(
-        (*cases, *together()),
+        tuple(cases),
         witness=(*honest, Not(within(three[2], term(truth)))),
         beyond=(*honest, all_of_them.possible(lambda found: found is not None and Not(within(found, term(truth))))),
     )

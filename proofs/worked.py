@@ -12,6 +12,7 @@ Next: `clocks.py`, `polygons.py`, `tracks.py`, for all integers.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Final
 
 from z3 import And, BoolVal, Int, IntVal
@@ -59,7 +60,12 @@ def same(found: object, wanted: object) -> Term:
     if type(found) is not type(wanted) or shape(found) != shape(wanted):
         return BoolVal(False)
     pairs = zip(numbers_in(found), numbers_in(wanted), strict=True)
-    return And(BoolVal(True), *(IntVal(one) == IntVal(other) for one, other in pairs))
+    return And(BoolVal(True), *(equal(one, other) for one, other in pairs))
+
+
+@cache
+def equal(one: int, other: int) -> Term:
+    return IntVal(one) == IntVal(other)
 
 
 def numbers_in(value: Any) -> Iterator[int]:
