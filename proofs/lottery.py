@@ -14,6 +14,7 @@ from z3 import And, Const, DeclareSort, ForAll, Function, Implies, IntSort
 from proofs.obligations import Term, guards
 
 Request: Final = DeclareSort("Request")
+Buyer: Final = DeclareSort("Buyer")
 name: Final = Function("name", Request, IntSort())
 """A request id, as a number in the same order."""
 

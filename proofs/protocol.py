@@ -34,10 +34,10 @@ from z3 import (
     Or,
 )
 
-from proofs.lottery import Lottery, Request, name
+from proofs.lottery import Buyer, Lottery, Request, name
 from proofs.obligations import Term, guards, said
 
-Buyer, Region = DeclareSort("Buyer"), DeclareSort("Region")
+Region = DeclareSort("Region")
 
 # What never changes.
 buyer = Function("buyer", Request, Buyer)

@@ -16,7 +16,6 @@ from z3 import (
     BoolSort,
     Const,
     Consts,
-    DeclareSort,
     Distinct,
     ForAll,
     Function,
@@ -29,11 +28,10 @@ from z3 import (
     Or,
 )
 
-from proofs.lottery import Request
+from proofs.lottery import Buyer, Request
 from proofs.obligations import Argument, Case, Term, guards, obligation
 from proofs.system import System
 
-Buyer: Final = DeclareSort("Buyer")
 buyer, stamp = Function("buyer", Request, Buyer), Function("stamp", Request, IntSort())
 x, y, p, q, one, another = Consts("x y p q one another", Request)
 b = Const("b", Buyer)
