@@ -9,8 +9,9 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from proofs import record, rooms
+from proofs.attack import Fate
 from proofs.drawing import timeline
-from proofs.mutants import Fate, Teeth
+from proofs.mutants import Teeth
 from proofs.prove import SOLVER_NAMES, Check, Report, Result
 from proofs.report import index, summary
 

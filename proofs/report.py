@@ -6,7 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from proofs import record, rooms
-from proofs.mutants import Fate, Teeth
+from proofs.attack import Fate
+from proofs.mutants import Teeth
 from proofs.prove import SOLVER_NAMES, Check, Report, Result
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import inspect
 import pytest
 
 from proofs import rooms
-from proofs.mutants import Attack
+from proofs.attack import Attack
 from proofs.mutations import Mutant
 from proofs.notes import functions
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from model import clock, guards, lottery
-from proofs.mutants import Fate, bite, in_place, unargued
+from proofs.attack import Fate, in_place
+from proofs.mutants import bite, unargued
 from proofs.mutations import mutants_of
 from proofs.prove import prove
 from proofs.survivors import ARGUMENTS
