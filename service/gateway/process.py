@@ -31,6 +31,8 @@ from service.tasks import end as end_tasks
 _log = structlog.get_logger()
 
 READY_TIMEOUT_SECONDS: Final = 10.0
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""A turn's purchases are many objects and no cycle among them; by default one batch is looked through several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     try:
         await _caught_up(book)
         gc.freeze()  # what is here now stays: without it, every full collection under load looks at all of it again
+        gc.set_threshold(*GC_THRESHOLDS)
         listener = intake.listen(settings.host, settings.port)
         _log.info("gateway listens", region=settings.region, address=f"{settings.host}:{settings.port}")
         ended = asyncio.create_task(ending.wait(), name="ending")

@@ -62,7 +62,7 @@ PULSES_KEPT: Final = 16
 
 
 def log(sale: str) -> str:
-    """Stream: the region's log of a sale."""
+    """Stream: the region's log of a sale, a chunk of lines an entry (`chunks.py`)."""
     return f"{{{sale}}}:log"
 
 
