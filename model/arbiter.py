@@ -5,14 +5,17 @@ region's mark, read *before* the log, so that whatever the mark promises not to 
 decided then, is: winners by the window lottery, `SoldOut` with the last unit, `Closed` when everybody has been heard.
 
 Some decisions come from the world and not from the logs: that a region fell silent (`CutOff`), that an operator
-stopped the sale (`Cancelled`), that the logs contradict themselves (`Halted`), that all logs were read to their end
-after the sale was over (`Closed`). Like `Seen` they are recorded, and what follows from them follows. So the decision
-log together with the regions' logs and the seed gives the same decisions again: on a restart, on a standby, on an
-auditor's desk (`replay.py`). Between two records no decision hangs on when or in which pieces lines were delivered;
-that is the theorem *final is final* (`proofs/`).
+stopped the sale (`Cancelled`), that the logs contradict themselves (`Halted`), which value a beacon's round has
+(`BeaconValue`), that all logs were read to their end after the sale was over (`Closed`). Like `Seen` they are recorded,
+and what follows from them follows. So the decision log together with the regions' logs and the seed gives the same
+decisions again: on a restart, on a standby, on an auditor's desk (`replay.py`). Between two records no decision hangs
+on when or in which pieces lines were delivered; that is the theorem *final is final* (`proofs/`).
 
 Of a buyer's entries only the least (stamp, request id) waits. It can still be replaced by a lesser one from another
 region, and never once it is in a pot: then the frontier is past it.
+
+Where terms name a beacon's round nothing is decided before every entry is in (`Complete`, which follows from a look)
+and the round's value is recorded: until then nobody knows a ticket.
 
 What waits is kept small, for a million may: two dictionaries of ids, a number and a stamp each. Lines are delivered
 one by one (`deliver`, the law) or many at once (`deliver_all`), which asks the same guards of the extremes of whole
@@ -24,14 +27,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model import guards
+from model.beacon import draw_key
 from model.columns import LINES_AT_ONCE, Columns, are_named_after, read_columns
 from model.lottery import WindowLottery, number_in, ticket_drawer
 from model.terms import Terms
 from model.vocabulary import (
+    BeaconValue,
     BuyerId,
     Cancelled,
     Closed,
     CloseReason,
+    Complete,
     Contradiction,
     CutOff,
     Decision,
@@ -62,8 +68,12 @@ class _Region:
 class Fold:
     """One sale, from its first entry to its last decision."""
 
-    def __init__(self, terms: Terms, draw_key: bytes) -> None:
+    def __init__(self, terms: Terms, seed: bytes) -> None:
         self.terms = terms
+        self.awaits_beacon = terms.beacon is not None
+        """Whether the draw key is not known yet."""
+        self.is_complete = False
+        """Whether every entry is in, of a sale that waits for a beacon."""
         self.winners: dict[BuyerId, RequestId] = {}
         self.sold_out = False
         self.cancelled = False
@@ -76,7 +86,9 @@ class Fold:
         """By buyer, the slot of the least entry."""
         self._stamps_ns = array("q")
         """By number in the lottery; it has only the place, which all who came before the opening share."""
-        self._ticket_of_buyer = ticket_drawer(draw_key, terms.sale())
+        self._seed = seed
+        self._ticket_of_buyer = ticket_drawer(seed, terms.sale())
+        """By the seed until the beacon's value is known, where one is named; no ticket is asked for before."""
         self._lottery = self._new_lottery()
 
     def _new_lottery(self) -> WindowLottery[str]:
@@ -115,7 +127,7 @@ class Fold:
 
     def wanted_ns(self) -> int:
         """The mark that the next decision waits for: once every mark is above this, something is decided."""
-        earliest_ns = self._lottery.earliest_place_ns()
+        earliest_ns = None if self.awaits_beacon else self._lottery.earliest_place_ns()
         if earliest_ns is None:
             return self.terms.last_stamp_ns
         return min(earliest_ns + self.terms.tie_window_ns, self.terms.last_stamp_ns)
@@ -277,6 +289,25 @@ class Fold:
         del self._regions[region]
         return CutOff(region, state.seq, state.head), list(self._consequences())
 
+    def enter_beacon(self, value: BeaconValue) -> list[Decision]:
+        """The value of the round that the terms name; its signature is verified by whoever calls.
+
+        Returns: what follows from it: the whole draw.
+
+        Raises:
+            Contradiction: no value is waited for (yet), or it is of another form or round.
+        """
+        named = self.terms.beacon
+        self._expect(not self.is_decided, "no value is entered into a sale that is decided")
+        self._expect(named is not None, "a beacon's value is entered only where the terms name a round")
+        self._expect(self.is_complete, "the beacon's value is entered once every entry is in")
+        self._expect(self.awaits_beacon, "the beacon's value is entered once")
+        wrong = None if named is None else named.wrong_with(value)
+        self._expect(wrong is None, f"the beacon's value is of the round that the terms name ({wrong})")
+        self.awaits_beacon = False
+        self._ticket_of_buyer = ticket_drawer(draw_key(self._seed, value), self.terms.sale())
+        return list(self._consequences())
+
     def cancel(self, reason: str) -> Cancelled:
         """Stop the sale; nobody wins from here on."""
         self._expect(not self.is_decided, "only a sale that is not decided yet can be cancelled")
@@ -312,6 +343,11 @@ class Fold:
         if self.is_decided:
             return
         terms, frontier_ns = self.terms, self.frontier_ns
+        if self.awaits_beacon:
+            if not self.is_complete and guards.everyone_is_heard(frontier_ns, terms.last_stamp_ns):
+                self.is_complete = True
+                yield Complete()
+            return
         while guards.in_stock(len(self.winners), terms.stock):
             request = self._lottery.draw(frontier_ns, terms.last_stamp_ns)
             if request is None:

@@ -125,6 +125,19 @@ def silent_too_long(silent_ns: int, cut_off_after_ns: int) -> bool:
     return cut_off_after_ns < silent_ns
 
 
+def round_published_ns(number: int, genesis_ns: int, period_ns: int) -> int:
+    """When a round of a public beacon is published: the first at the genesis, each other a period after the last."""
+    return genesis_ns + (number - 1) * period_ns
+
+
+def is_unknown_while_entering(published_ns: int, closes_ns: int, skew_bound_ns: int, intake_grace_ns: int) -> bool:
+    """Whether a beacon's round is published only after nobody can enter any more, in a region that keeps its clock.
+
+    The last stamp is closing + ε, a host's clock may be ε behind, and marks follow it an intake grace later.
+    """
+    return closes_ns + 2 * skew_bound_ns + intake_grace_ns < published_ns
+
+
 def window_covers_clocks(tie_window_ns: int, skew_bound_ns: int) -> bool:
     """W ≥ 2ε, or clock error alone could decide."""
     return 2 * skew_bound_ns <= tie_window_ns

@@ -19,8 +19,10 @@ from typing import Final, TypeAlias
 from model import guards
 from model.terms import Terms
 from model.vocabulary import (
+    BeaconValue,
     Cancelled,
     Closed,
+    Complete,
     CutOff,
     Decision,
     Entry,
@@ -175,6 +177,21 @@ def whoever_truly_came_first_by_more_than_the_bound_is_served_first(run: Run) ->
         earliest_ns = true_place_ns if earliest_ns is None else min(earliest_ns, true_place_ns)
 
 
+def nobody_wins_before_every_entry_is_in_and_the_beacon_is_known(run: Run) -> Violations:
+    """Where terms name a beacon's round: first every entry, then the value, then winners."""
+    steps = (Complete, BeaconValue) if run.terms.beacon is not None else ()
+    done = 0
+    for record in run.decisions:
+        if isinstance(record, Complete | BeaconValue):
+            if done == len(steps) or not isinstance(record, steps[done]):
+                yield f"{record} stands where it does not belong"
+                return
+            done += 1
+        elif isinstance(record, Won) and done < len(steps):
+            yield f"{record.request} won before the draw could be known"
+            return
+
+
 def no_more_units_are_sold_than_the_stock(run: Run) -> Violations:
     """Promise 6: never oversell; no unit twice; ranks count from 0."""
     if len(run.winners) > run.terms.stock:
@@ -302,6 +319,7 @@ def no_stamp_follows_below_a_mark_that_was_seen(run: Run) -> Violations:
 PROMISES: Final[tuple[Invariant, ...]] = (
     nobody_is_served_before_one_who_certainly_came_first,
     whoever_truly_came_first_by_more_than_the_bound_is_served_first,
+    nobody_wins_before_every_entry_is_in_and_the_beacon_is_known,
     no_more_units_are_sold_than_the_stock,
     no_buyer_wins_twice,
     every_winner_was_logged_and_counts,

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 from model.guards import entry_counts
 from model.vocabulary import (
+    BeaconValue,
     BuyerId,
     Cancelled,
     Closed,
+    Complete,
     CutOff,
     Decision,
     Halted,
@@ -43,6 +45,9 @@ class Standing:
     cut_offs: dict[RegionName, int] = field(default_factory=dict)
     sold_out_at: int | None = None
     """The index of the `sold_out` record."""
+    is_complete: bool = False
+    """Whether every entry is in, of a sale whose draw waits for a beacon."""
+    beacon: BeaconValue | None = None
     cancelled: str | None = None
     halted: str | None = None
     closed: str | None = None
@@ -64,6 +69,10 @@ class Standing:
                 self.sold_out_at = self.decisions
             case CutOff(region, seq):
                 self.cut_offs[region] = self.counted[region] = seq
+            case Complete():
+                self.is_complete = True
+            case BeaconValue():
+                self.beacon = decision
             case Cancelled(reason):
                 self.cancelled = reason
             case Halted(reason):
@@ -84,7 +93,7 @@ class Standing:
             return "halted"
         if self.cancelled is not None:
             return "cancelled"
-        if self.closed is not None or self.sold_out_at is not None:
+        if self.closed is not None or self.sold_out_at is not None or self.is_complete:
             return "closed"
         return "open"
 

@@ -1,8 +1,8 @@
 """A decision log against the regions' logs: the same decisions again, or the first record that is not. Pure.
 
 Used by an arbiter that starts again and by the audit. Every record is either one that comes from the world (`Seen`,
-`CutOff`, `Cancelled`, `Halted`, an early `Closed`) and is applied, or one that must follow from what was applied
-before it, and is compared. Nothing recorded is believed.
+`CutOff`, `Cancelled`, `Halted`, `BeaconValue`, an early `Closed`) and is applied, or one that must follow from what was
+applied before it, and is compared. Nothing recorded is believed.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from itertools import islice
 from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE
 from model.terms import Terms
-from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen
+from model.vocabulary import BeaconValue, Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen
 
 Lines = Callable[[RegionName, int, int], Iterable[bytes]]
 """The lines of a region's log, from a number to a number, both included; asked for each line once, in order, and only
@@ -33,8 +33,8 @@ class ReplayError(Contradiction):
 class Replay:
     """A fold that is driven by the records of a decision log, one after the other."""
 
-    def __init__(self, terms: Terms, draw_key: bytes, lines: Lines) -> None:
-        self.fold = Fold(terms, draw_key)
+    def __init__(self, terms: Terms, seed: bytes, lines: Lines) -> None:
+        self.fold = Fold(terms, seed)
         self.index = 0
         self._lines = lines
         self._due: deque[Decision] = deque()
@@ -78,6 +78,8 @@ class Replay:
                 if (record.seq, record.head) != (seq, head):
                     raise Contradiction(region, f"it is cut off where the arbiter had read to ({record.seq})")
                 self._due.extend(follows)
+            case BeaconValue():
+                self._due.extend(self.fold.enter_beacon(decision))
             case Cancelled(reason):
                 self.fold.cancel(reason)
             case Halted(reason):
@@ -98,7 +100,7 @@ class Replay:
                         self.fold.deliver_all(name, piece)
 
 
-def replay(terms: Terms, draw_key: bytes, lines: Lines, decisions: Iterable[Decision]) -> Iterator[tuple[int, Fold]]:
+def replay(terms: Terms, seed: bytes, lines: Lines, decisions: Iterable[Decision]) -> Iterator[tuple[int, Fold]]:
     """Apply a whole decision log.
 
     Yields: after each record its index and the fold, and at the end the fold once more.
@@ -106,7 +108,7 @@ def replay(terms: Terms, draw_key: bytes, lines: Lines, decisions: Iterable[Deci
     Raises:
         ReplayError: with the first record that does not hold.
     """
-    run = Replay(terms, draw_key, lines)
+    run = Replay(terms, seed, lines)
     for decision in decisions:
         index = run.index
         run.apply(decision)

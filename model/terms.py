@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from model import guards
+from model.beacon import Round, read_round
 from model.note import ARBITER_KEY, NoteError, VerifierKey, parse_verifier_key, region_key_name
 from model.vocabulary import NANOSECONDS_IN_SECOND, RegionName, SaleId, is_id
 from model.wire import canonical
@@ -27,6 +28,9 @@ LONGEST_REGION: Final = 100
 MOST_REGIONS: Final = 64
 DEFAULT_INTAKE_GRACE_NS: Final = 200_000_000
 DEFAULT_CUT_OFF_AFTER_NS: Final = 30_000_000_000
+BEACON_MARGIN_NS: Final = 5_000_000_000
+"""Where terms leave it to us which round of a beacon decides: so much later than it must be, so that every log's end is
+read, recorded and signed before the value is known."""
 
 _INSTANT: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-][01]\d:[0-5]\d)(?:\[([A-Za-z0-9_+/-]{1,64})\])?",
@@ -79,6 +83,8 @@ class Terms:
     tie_window_ns: int
     intake_grace_ns: int
     cut_off_after_ns: int
+    beacon: Round | None = None
+    """The round of a public beacon that the draw waits for; None where the seed alone decides."""
     keys: Keys | None = None
     """None while the terms are only proposed, and for sales that nobody signs."""
 
@@ -179,6 +185,25 @@ class _Reading:
         self.normal["keys"] = keys.stated()
         return keys
 
+    def beacon(self, closes_ns: int, skew_bound_ns: int, intake_grace_ns: int) -> Round | None:
+        value = self.stated.get("beacon")
+        if value is None:
+            return None
+        entered_ns = closes_ns + 2 * skew_bound_ns + intake_grace_ns
+        try:
+            named = read_round(value, entered_ns + BEACON_MARGIN_NS)
+        except ValueError as error:
+            self.breach("beacon", str(error))
+            return None
+        published_ns = named.published_ns
+        if not guards.is_unknown_while_entering(published_ns, closes_ns, skew_bound_ns, intake_grace_ns):
+            least = named.chain.round_after(entered_ns)
+            self.breach("beacon", f"is a round that nobody knows while anybody can enter: {least} or later")
+        elif published_ns > closes_ns + LONGEST_NS:
+            self.breach("beacon", "is a round that is published within a day of closing")
+        self.normal["beacon"] = named.stated()
+        return named
+
     def stock(self) -> int:
         value = self.stated.get("stock")
         if not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_STOCK):
@@ -237,7 +262,7 @@ def _key(text: object, name: str) -> VerifierKey:
 
 _FIELDS: Final = frozenset(
     {"title", "merchant", "previous", "kind", "method", "stock", "opens", "closes", "entries_from", "regions"}
-    | {"skew_bound_ns", "tie_window_ns", "intake_grace_ns", "cut_off_after_ns", "seed_commitment", "keys"}
+    | {"skew_bound_ns", "tie_window_ns", "intake_grace_ns", "cut_off_after_ns", "seed_commitment", "beacon", "keys"}
 )
 
 
@@ -262,17 +287,20 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
     opens_ns = reading.time("opens")
     skew_bound_ns = reading.nanoseconds("skew_bound_ns", None, least=0)
     regions = reading.regions()
+    closes_ns = reading.time("closes")
+    intake_grace_ns = reading.nanoseconds("intake_grace_ns", DEFAULT_INTAKE_GRACE_NS, least=0)
     terms = Terms(
         stated=reading.normal,
         stock=reading.stock(),
         regions=regions,
         opens_ns=opens_ns,
-        closes_ns=reading.time("closes"),
+        closes_ns=closes_ns,
         entries_from_ns=reading.time("entries_from", default=stated.get("opens")),
         skew_bound_ns=skew_bound_ns,
         tie_window_ns=reading.nanoseconds("tie_window_ns", 2 * skew_bound_ns, least=0),
-        intake_grace_ns=reading.nanoseconds("intake_grace_ns", DEFAULT_INTAKE_GRACE_NS, least=0),
+        intake_grace_ns=intake_grace_ns,
         cut_off_after_ns=reading.nanoseconds("cut_off_after_ns", DEFAULT_CUT_OFF_AFTER_NS, least=1),
+        beacon=reading.beacon(closes_ns, skew_bound_ns, intake_grace_ns),
         keys=reading.keys(regions),
     )
     if not reading.breaches:

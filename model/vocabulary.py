@@ -113,6 +113,23 @@ class Halted:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Every entry is in: none can follow any more. From here on the draw waits for the beacon's round."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconValue:
+    """The round of a public randomness beacon that the terms name, once it is known (`beacon.py`).
+
+    Both signatures are lower-case hex digits; `previous_signature` is "" in schemes that do not sign it.
+    """
+
+    round: int
+    signature: str
+    previous_signature: str = ""
+
+
 CloseReason: TypeAlias = Literal["sold_out", "time", "cancelled"]
 
 
@@ -123,9 +140,9 @@ class Closed:
     reason: CloseReason
 
 
-Decision: TypeAlias = Seen | Won | SoldOut | CutOff | Cancelled | Halted | Closed
-"""A record of the decision log. `Seen`, `CutOff`, `Cancelled`, `Halted` and most `Closed` come from the world; the
-others follow from them and the logs (`arbiter.py`)."""
+Decision: TypeAlias = Seen | Won | SoldOut | CutOff | Cancelled | Halted | Complete | BeaconValue | Closed
+"""A record of the decision log. `Seen`, `CutOff`, `Cancelled`, `Halted`, `BeaconValue` and most `Closed` come from the
+world; the others follow from them and the logs (`arbiter.py`)."""
 
 LostReason: TypeAlias = Literal["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]
 

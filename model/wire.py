@@ -18,8 +18,10 @@ from typing import Any, Final
 
 from model.vocabulary import (
     ID_FORM,
+    BeaconValue,
     Cancelled,
     Closed,
+    Complete,
     Contradiction,
     CutOff,
     Decision,
@@ -180,6 +182,11 @@ def _decision_fields(decision: Decision) -> dict[str, Any]:
             return {"type": "cancelled", "reason": reason}
         case Halted(reason):
             return {"type": "halted", "reason": reason}
+        case Complete():
+            return {"type": "complete"}
+        case BeaconValue(number, signature, previous):
+            before = {"previous_signature": previous} if previous else {}
+            return {"type": "beacon", "round": number, "signature": signature, **before}
         case Closed(reason):
             return {"type": "closed", "reason": reason}
 
@@ -218,6 +225,12 @@ def _cut_off(fields: dict[str, Any]) -> Decision:
     return CutOff(_text(fields["region"]), _number(fields["seq"]), _text(fields["head"]))
 
 
+def _beacon(fields: dict[str, Any]) -> Decision:
+    return BeaconValue(
+        _number(fields["round"]), _text(fields["signature"]), _text(fields.get("previous_signature", ""))
+    )
+
+
 _PARSERS: Final[dict[str, Callable[[dict[str, Any]], Decision]]] = {
     "seen": _seen,
     "won": _won,
@@ -225,6 +238,8 @@ _PARSERS: Final[dict[str, Callable[[dict[str, Any]], Decision]]] = {
     "cut_off": _cut_off,
     "cancelled": lambda fields: Cancelled(_text(fields["reason"])),
     "halted": lambda fields: Halted(_text(fields["reason"])),
+    "complete": lambda fields: Complete(),  # noqa: ARG005
+    "beacon": _beacon,
     "closed": lambda fields: Closed(fields["reason"]),
 }
 

@@ -14,6 +14,7 @@ ROOMS: Final = (
     "region",
     "fence",
     "admission",
+    "beacon",
     "induction",
     "promises",
     "replaying",

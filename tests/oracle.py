@@ -64,8 +64,11 @@ def read_bundle(folder: Path, in_full: bool = True) -> Reading:
     assert manifest["sale"] == sale
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
-    terms, key = json.loads(terms_line), bytes.fromhex(_json(folder / "seed.json")["seed"])
+    terms, secret = json.loads(terms_line), _json(folder / "seed.json")
+    key = bytes.fromhex(secret["seed"])
     assert hashlib.sha256(key).hexdigest() == terms["seed_commitment"]
+    if "beacon" in secret:
+        key = _drawn_with_beacon(key, terms["beacon"], secret["beacon"])
 
     heads, logs = {}, []
     for region in terms["regions"]:
@@ -88,6 +91,15 @@ def read_bundle(folder: Path, in_full: bool = True) -> Reading:
     return Reading(decisions, outcomes, [entry.request for entry in whole])
 
 
+def _drawn_with_beacon(seed: bytes, named: dict[str, Any], told: dict[str, Any]) -> bytes:
+    """The draw key where the terms name a public randomness round: SHA-256(seed ‖ value). drand's own documents say
+    that the value is the SHA-256 of the round's signature, and when a round is published."""
+    assert (told["chain"], told["round"]) == (named["chain"], named["round"])
+    value = hashlib.sha256(bytes.fromhex(told["signature"])).digest()
+    assert value.hex() == told["value"]
+    return hashlib.sha256(seed + value).digest()
+
+
 class _Sale:
     def __init__(
         self, terms: dict[str, Any], sale: str, key: bytes, logs: list[Logged], heads: dict[str, list[str]]
@@ -98,6 +110,8 @@ class _Sale:
         self.cut_offs: dict[str, int] = {}
         self.won: list[Logged] = []
         self.ending = ""
+        self.awaits = "beacon" in terms
+        self.complete = False
 
     def ticket(self, buyer: str) -> bytes:
         return hmac.new(self.key, f"{self.sale}\n{buyer}".encode(), hashlib.sha256).digest()
@@ -122,7 +136,9 @@ class _Sale:
         marks = dict.fromkeys(self.terms["regions"], 0)
         read = dict.fromkeys(self.terms["regions"], 0)
         for record in recorded:
-            if record["type"] in {"won", "sold_out"} or (record["type"] == "closed" and record["reason"] == "time"):
+            if record["type"] in {"won", "sold_out", "complete"} or (
+                record["type"] == "closed" and record["reason"] == "time"
+            ):
                 continue
             decisions.append({**record, "index": len(decisions)})
             match record["type"]:
@@ -138,6 +154,11 @@ class _Sale:
                 case "cut_off":
                     assert record["seq"] == read[record["region"]]
                     self.cut_offs[record["region"]] = record["seq"]
+                case "beacon":
+                    assert self.awaits
+                    assert self.complete
+                    assert record["round"] == self.terms["beacon"]["round"]
+                    self.awaits = False
                 case "cancelled" | "halted":
                     self.ending = self.ending or record["type"]
             if not self.ending:
@@ -150,6 +171,16 @@ class _Sale:
 
     def _following(self, delivered: list[Logged], frontier: int) -> list[dict[str, Any]]:
         following: list[dict[str, Any]] = []
+        if self.awaits:
+            published = (
+                self.terms["beacon"]["genesis_s"]
+                + (self.terms["beacon"]["round"] - 1) * self.terms["beacon"]["period_s"]
+            ) * 10**9
+            assert published > self.last_stamp + int(self.terms["skew_bound_ns"]) + int(self.terms["intake_grace_ns"])
+            if frontier > self.last_stamp and not self.complete:
+                self.complete = True
+                following.append({"type": "complete"})
+            return following
         winners = {entry.buyer for entry in self.won}
         waiting = [entry for entry in self.counting(delivered) if entry.buyer not in winners]
         in_turn = self.order(waiting, self.terms["stock"])

@@ -13,20 +13,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
 from model import wire
 from model.arbiter import Fold
+from model.beacon import Round, draw_key, value_of
 from model.invariants import Run
 from model.outcomes import Standing
 from model.replay import Replay
 from model.terms import Terms, read_terms
-from model.vocabulary import Decision, Entry, Outcome, Won
+from model.vocabulary import BeaconValue, Decision, Entry, Outcome, Won
+from tests.beacons import OwnBeacon
 
 SEED = bytes(range(32))
 OPENS_NS = 1_795_809_600_000_000_000
 """2026-11-27T20:00:00Z."""
+BEACON = OwnBeacon(OPENS_NS // 10**9 - 50)
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,11 @@ class Story:
 
 def terms(
     *, stock: int = 3, regions: tuple[str, ...] = ("north", "south"), skew: int = 2, slack: int = 1, lasts: int = 40,
-    lobby: int = 0, seed: bytes = SEED
+    lobby: int = 0, seed: bytes = SEED, beacon: bool = False
 ) -> Terms:  # fmt: skip
-    """Terms of a tiny sale: W = 2ε + slack, `lasts` ns long, taking entries `lobby` ns before it opens."""
+    """Terms of a tiny sale: W = 2ε + slack, `lasts` ns long, taking entries `lobby` ns before it opens; with `beacon`
+    its draw waits for a round of the tests' own."""
+    chain = Round(BEACON.chain, 60).stated()
     return read_terms(
         {
             "title": "Ten pairs of shoes",
@@ -64,8 +70,31 @@ def terms(
             "tie_window_ns": str(2 * skew + slack),
             "intake_grace_ns": str(2 * skew + 1),
             "cut_off_after_ns": str(2 * skew + 2),
+            **({"beacon": chain} if beacon else {}),
         }
     ).committed(seed)
+
+
+def beacon_value(stated: Terms) -> BeaconValue:
+    """The value of the round that the terms name."""
+    assert stated.beacon is not None
+    return BEACON.value(stated.beacon.number)
+
+
+def drawn_by(stated: Terms) -> bytes:
+    """The key of every ticket."""
+    return SEED if stated.beacon is None else draw_key(SEED, beacon_value(stated))
+
+
+def seed_record(stated: Terms, decisions: Sequence[Decision], seed: bytes = SEED) -> dict[str, Any]:
+    """What `seed.json` says."""
+    shown: dict[str, Any] = {"seed": seed.hex()}
+    for value in decisions:
+        if isinstance(value, BeaconValue) and stated.beacon is not None:
+            told = {"round": value.round, "signature": value.signature, "value": value_of(value).hex()}
+            before = {"previous_signature": value.previous_signature} if value.previous_signature else {}
+            shown["beacon"] = {"chain": stated.beacon.chain.hash(), **told, **before}
+    return shown
 
 
 def moment(at_ns: int) -> str:
@@ -103,7 +132,7 @@ def stories(draw: st.DrawFn, *, endings: tuple[str, ...] = ("close", "cancel", "
     silent = draw(st.sets(st.sampled_from(regions), max_size=len(regions))) if draw(st.booleans()) else set()
     return Story(
         terms(stock=stock, regions=regions, skew=skew, slack=draw(st.sampled_from([0, 0, 1, 5, 60])), lasts=lasts,
-              lobby=lobby),
+              lobby=lobby, beacon=draw(st.sampled_from([False, False, True]))),
         logs,
         {region: draw(st.integers(0, len(logs[region]))) for region in sorted(silent)},
         draw(st.sampled_from(endings)),
@@ -151,6 +180,8 @@ class Performance:
                 if silent and self._chance.random() < 0.3 and not self.fold.over:
                     record, follows = self.fold.cut_off(region)
                     yield from self._record([record, *follows])
+            if self.fold.is_complete and self.fold.awaits_beacon and self._chance.random() < 0.5:
+                yield from self._enter_beacon()
             if self._chance.random() < 0.1:
                 yield from self._interfere()
             if (self.fold.sold_out or self.fold.cancelled) and self._all_read() and not self.fold.over:
@@ -161,6 +192,12 @@ class Performance:
         for _ in self.steps():
             pass
         return self
+
+    def _enter_beacon(self) -> Iterator[Decision]:
+        """The round is published, unless an operator was quicker."""
+        if not self.fold.is_decided:
+            value = beacon_value(self.story.terms)
+            yield from self._record([value, *self.fold.enter_beacon(value)])
 
     def _interfere(self) -> Iterator[Decision]:
         if self.story.ending == "cancel" and not self.fold.is_decided:
@@ -244,7 +281,7 @@ def write_bundle(folder: Path, performance: Performance, seed: bytes = SEED) -> 
     run = performance.finished()
     files = {
         "terms.json": [run.terms.line()],
-        "seed.json": [wire.canonical({"seed": seed.hex()})],
+        "seed.json": [wire.canonical(seed_record(run.terms, run.decisions, seed))],
         "decisions.jsonl": [wire.decision_line(index, decision) for index, decision in enumerate(run.decisions)],
         "outcomes.jsonl": [wire.outcome_line(outcome) for outcome in run.outcomes],
         **{f"regions/{name}.jsonl": [wire.log_line(logged) for logged in log] for name, log in run.logs.items()},

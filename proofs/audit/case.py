@@ -15,7 +15,7 @@ from model.invariants import Others
 from model.note import Checkpoint
 from model.outcomes import Standing
 from model.terms import Keys, Terms
-from model.vocabulary import Decision, Entry, Head, Outcome, RegionName
+from model.vocabulary import BeaconValue, Decision, Entry, Head, Outcome, RegionName
 from proofs.bundle import Bundle
 from proofs.findings import Finding, FindingError, shortened
 from proofs.signatures import WitnessKey
@@ -101,7 +101,8 @@ class Decided:
     looks: Looks
     standing: Standing
     over_at_look: int
-    """From this look on nobody could win any more: the sale was sold out, cancelled or halted before it."""
+    """From this look on nobody could enter any more to any effect: the sale was sold out, cancelled or halted before
+    it, or, where it waits for a beacon, every entry was in."""
 
 
 @dataclass(slots=True)
@@ -125,7 +126,11 @@ class Case:
     not_checked: list[str] = field(default_factory=list)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     terms: Terms | None = None
+    seed: bytes | None = None
+    beacon: BeaconValue | None = None
+    """What `seed.json` tells of a beacon's round, once its signature was verified."""
     draw_key: bytes | None = None
+    """The key of every ticket; None where it waited for a beacon that never came."""
     keys: Keys | None = None
     """Who signs, as the terms name them; None in a sale that nobody signs."""
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The fifth stop: `decisions.jsonl`, record by record, made again by the model from the logs and the draw key.
+"""The fifth stop: `decisions.jsonl`, record by record, made again by the model from logs, seed and beacon.
 
 Before each look its entries are delivered to the fold, so that the mark it was waiting for is known before it decides:
 that is what `back_dating.py` measures lateness by. Looks are kept as columns, other records as they are (as many as the
@@ -16,20 +16,21 @@ from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE
 from model.outcomes import Standing
 from model.replay import Replay
-from model.vocabulary import Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
+from model.vocabulary import BeaconValue, Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
+from proofs.audit.beacon import check_entered
 from proofs.audit.case import DECISIONS, Case, Decided, Looks, RegionLooks, log_file
 from proofs.audit.logs import SignedTree
 from proofs.findings import FindingError
 
-KINDS: Final = ("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "closed")
+KINDS: Final = ("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "complete", "beacon", "closed")
 
 
 def check_decisions(case: Case) -> None:
     """Replay the whole decision log."""
-    if case.terms is None or case.logs is None or case.draw_key is None:
+    if case.terms is None or case.logs is None or case.seed is None:
         return
     lines = _LinesInTurn(case)
-    replay = Replay(case.terms, case.draw_key, lines)
+    replay = Replay(case.terms, case.seed, lines)
     tree = SignedTree(case.checkpoints.get("decisions")) if case.keys is not None else None
     index, head, looks, standing = -1, wire.FIRST_HEAD, Looks(), Standing()
     kinds, decisions, over_at_look = Counter[str](), list[Decision](), -1
@@ -39,10 +40,12 @@ def check_decisions(case: Case) -> None:
             if isinstance(decision, Seen):
                 _deliver(replay.fold, lines, decision)
                 _note_look(looks, replay.fold, index, decision)
-            was_over = replay.fold.is_decided
             replay.apply(decision)
         kinds[kind(decision)] += 1
-        if replay.fold.is_decided and not was_over:
+        if isinstance(decision, BeaconValue) and decision != case.beacon:
+            rule = "the beacon's value is the one that the seed's file tells, and that its chain has signed"
+            raise FindingError(DECISIONS, index + 1, rule, decision.signature)
+        if over_at_look < 0 and (replay.fold.is_decided or replay.fold.is_complete):
             over_at_look = len(looks)
         winner = replay.fold.buyer_of(decision.request) if isinstance(decision, Won) else None
         standing.apply(decision, winner)
@@ -71,13 +74,16 @@ def check_decisions(case: Case) -> None:
     stated = case.head_in_manifest("decisions")
     if stated not in {"", head}:
         case.found(DECISIONS, records, "the chain ends in the manifest's head", head, stated)
+    if case.beacon is not None and standing.beacon is None:
+        case.found(DECISIONS, records, "a beacon's value that the seed's file tells was entered")
     _expect_whole_logs(case, standing)
+    check_entered(case)
 
 
 def kind(decision: Decision) -> str:
     """The type of a record, as its line says it."""
     name = type(decision).__name__
-    return {"SoldOut": "sold_out", "CutOff": "cut_off"}.get(name, name.lower())
+    return {"SoldOut": "sold_out", "CutOff": "cut_off", "BeaconValue": "beacon"}.get(name, name.lower())
 
 
 def _deliver(fold: Fold, lines: "_LinesInTurn", seen: Seen) -> None:

@@ -2,14 +2,14 @@
 
 The terms are the law of one sale, fixed before anybody entered; the sale's id is their hash. The seed was committed to
 in them. Where they name a round of a public randomness beacon, the draw key is SHA-256(seed ‖ the round's value), which
-nobody knew before the round was published, the merchant included. Chain and round must be those of the terms; whether
-the beacon really signed that value is not verified here, and the report says so.
+nobody knew before the round was published, the merchant included (`beacon.py`).
 """
 
-from hashlib import sha256
 from typing import Any, Final
 
+from model.beacon import draw_key
 from model.terms import Terms, TermsError, commitment, read_terms
+from proofs.audit.beacon import read_value
 from proofs.audit.case import Case
 from proofs.audit.manifest import FILE as MANIFEST
 from proofs.findings import FindingError
@@ -47,8 +47,8 @@ def checked_terms(file: str, stated: dict[str, Any]) -> Terms:
 def check_seed(case: Case) -> None:
     """The seed is the one committed to; with a beacon's value it gives the draw key."""
     stated = case.record(SEED)
-    named = None if case.terms is None else case.terms.stated.get("beacon")
-    wanted = {"seed"} | ({"beacon"} if named is not None else set())
+    named = None if case.terms is None else case.terms.beacon
+    wanted = {"seed"} | ({"beacon"} & stated.keys() if named is not None else set())
     if case.terms is not None and stated.keys() != wanted:
         rule = f"the file states {' and '.join(sorted(wanted, reverse=True))} and nothing else"
         raise FindingError(SEED, 1, rule, ", ".join(sorted(stated)))
@@ -62,23 +62,14 @@ def check_seed(case: Case) -> None:
         raise FindingError(SEED, 1, rule, commitment(seed), case.terms.seed_commitment)
     if named is None:
         case.draw_key = seed
-    else:
-        case.draw_key = sha256(seed + _beacon_value(named, stated["beacon"])).digest()
-        case.not_checked.append("The beacon's own signature on its round: ask the beacon's chain for it and compare.")
-
-
-def _beacon_value(named: Any, stated: Any) -> bytes:
-    """The value of the round that the terms name, once its signature holds."""
-    if not isinstance(stated, dict) or stated.keys() != {"chain", "round", "value", "signature"}:
-        raise FindingError(SEED, 1, "a beacon's entry states chain, round, value and signature")
-    for field in ("chain", "round"):
-        if stated[field] != named[field]:
-            rule = f"the beacon's {field} is the one that the terms name"
-            raise FindingError(SEED, 1, rule, str(stated[field]), str(named[field]))
-    value, signature = _hex(stated["value"], 32), _hex(stated["signature"], None)
-    if value is None or signature is None:
-        raise FindingError(SEED, 1, "a beacon's value is 64 and its signature an even number of lower-case hex digits")
-    return value
+    elif "beacon" in stated:
+        case.beacon = read_value(SEED, named, stated["beacon"])
+        case.draw_key = draw_key(seed, case.beacon)
+        case.not_checked.append(
+            f"That {named.chain.hash()} is the chain of the beacon “{named.chain.name}”: compare it with what its "
+            "operators publish."
+        )
+    case.seed = seed
 
 
 def _hex(text: object, size_bytes: int | None) -> bytes | None:

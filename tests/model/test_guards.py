@@ -56,6 +56,19 @@ def nobody_is_both_early_and_late(stamp: int, skew: int, opens: int, closes: int
         assert late == (stamp > guards.last_stamp_ns(closes, skew))
 
 
+def a_round_that_may_be_named_is_unknown_while_anybody_enters(
+    published: int, closes: int, skew: int, grace: int
+) -> None:
+    if guards.is_unknown_while_entering(published, closes, skew, grace) and skew >= 0 and grace >= 0:
+        assert guards.last_stamp_ns(closes, skew) < guards.mark_after_grace_ns(published - skew, grace)
+
+
+def rounds_come_a_period_apart(number: int, genesis: int, period: int, _d: int) -> None:
+    later = guards.round_published_ns(number + 1, genesis, period)
+    assert later - guards.round_published_ns(number, genesis, period) == period
+    assert guards.round_published_ns(1, genesis, period) == genesis
+
+
 def a_good_bound_is_within_the_sales(bound: int, skew: int, _c: int, _d: int) -> None:
     assert guards.bound_holds(bound, skew) == (0 <= bound <= skew)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model import invariants
 from model.invariants import PROMISES, Run
-from model.vocabulary import Outcome, RegionSeen, Seen, Won
+from model.vocabulary import BeaconValue, Outcome, RegionSeen, Seen, Won
 from tests.stories import OPENS_NS, Performance, Story, entry, stories, terms
 
 
@@ -67,7 +67,18 @@ def a_mark_that_was_not_kept(run: Run) -> Run:
     return replace(run, decisions=[seen, *run.decisions])
 
 
+def before_the_beacon(run: Run) -> Run:
+    """The same winners, in a sale whose terms name a round."""
+    return replace(run, terms=terms(stock=2, beacon=True))
+
+
+def with_a_beacon_that_nobody_named(run: Run) -> Run:
+    return replace(run, decisions=[BeaconValue(1, ""), *run.decisions])
+
+
 LIES = [
+    (invariants.nobody_wins_before_every_entry_is_in_and_the_beacon_is_known, before_the_beacon),
+    (invariants.nobody_wins_before_every_entry_is_in_and_the_beacon_is_known, with_a_beacon_that_nobody_named),
     (invariants.nobody_is_served_before_one_who_certainly_came_first, swap_winners),
     (invariants.nobody_is_served_before_one_who_certainly_came_first, stamp("south.0002", 0)),
     (invariants.whoever_truly_came_first_by_more_than_the_bound_is_served_first, swap_winners),

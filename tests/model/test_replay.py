@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 from model import replay as law
 from model.arbiter import Fold
 from model.replay import ReplayError
-from model.vocabulary import Cancelled, Closed, CutOff, Decision, Halted, Seen, SoldOut, Won
+from model.vocabulary import (
+    BeaconValue,
+    Cancelled,
+    Closed,
+    Complete,
+    CutOff,
+    Decision,
+    Halted,
+    Seen,
+    SoldOut,
+    Won,
+)
 from model.wire import decision_line
-from tests.stories import SEED, Performance, Story, entry, stories, terms
+from tests.stories import BEACON, SEED, Performance, Story, entry, stories, terms
 
 
 def replay(story: Story, decisions: Sequence[Decision], seed: bytes = SEED) -> int:
@@ -27,14 +38,14 @@ def replay(story: Story, decisions: Sequence[Decision], seed: bytes = SEED) -> i
     return [index for index, _ in law.replay(story.terms, seed, lines, decisions)][-1]
 
 
-def a_sale(ending: str = "close") -> Performance:
+def a_sale(ending: str = "close", beacon: bool = False) -> Performance:
     """Two regions, a winner each and a loser, a region cut off, sold out, closed."""
     logs = {
         "north": [entry("north", 1, 3, "ann"), entry("north", 2, 20, "bob"), entry("north", 3, 34, "eve")],
         "south": [entry("south", 1, 4, "joe"), entry("south", 2, 22, "ann")],
         "west": [entry("west", 1, 30, "kim")],
     }
-    story = Story(terms(stock=3, regions=("north", "south", "west")), logs, {"west": 0}, ending)
+    story = Story(terms(stock=3, regions=("north", "south", "west"), beacon=beacon), logs, {"west": 0}, ending)
     return Performance(story, delivery=4).run()
 
 
@@ -131,7 +142,7 @@ def test_an_arbiter_killed_anywhere_goes_on_to_the_same_end(
 ) -> None:
     decisions = Performance(story, delivery).run().decisions
     stop = data.draw(st.integers(0, len(decisions)))
-    while isinstance(decisions[stop] if stop < len(decisions) else None, Won | SoldOut | Closed):
+    while isinstance(decisions[stop] if stop < len(decisions) else None, Won | SoldOut | Complete | Closed):
         stop -= 1  # a record and what follows from it are appended in one piece
     resumed = Performance.resumed(story, decisions[:stop], after).run()
     assert what_follows(resumed.decisions) == what_follows(decisions)
@@ -161,6 +172,8 @@ def test_between_two_records_lines_may_come_in_any_interleaving(
                 record, follows = fold.cut_off(region)
                 assert record == decision
                 due.extend(follows)
+            case BeaconValue():
+                due.extend(fold.enter_beacon(decision))
             case Cancelled(reason):
                 fold.cancel(reason)
             case Halted(reason):
@@ -193,9 +206,29 @@ def test_an_arbiter_killed_again_and_again_decides_what_one_that_lives_does(
 def whole(decisions: Sequence[Decision]) -> list[Decision]:
     """Without a record at the end whose consequences are not all there: they are appended in one piece."""
     kept = [*decisions]
-    while kept and isinstance(kept[-1], Won | SoldOut | Closed):
+    while kept and isinstance(kept[-1], Won | SoldOut | Complete | Closed):
         kept.pop()
-    return kept[:-1] if isinstance(kept[-1] if kept else None, Seen | CutOff) else kept
+    return kept[:-1] if isinstance(kept[-1] if kept else None, Seen | CutOff | BeaconValue) else kept
+
+
+def test_a_beacons_value_is_entered_once_and_only_when_every_entry_is_in() -> None:
+    sale = a_sale(beacon=True)
+    decisions = [each for each in sale.decisions if not isinstance(each, Seen)]
+    assert [type(each) for each in decisions] == [CutOff, Complete, BeaconValue, Won, Won, Won, SoldOut, Closed]
+    assert replay(sale.story, sale.decisions) == len(sale.decisions)
+    at = next(at for at, each in enumerate(sale.decisions) if isinstance(each, BeaconValue))
+    value, complete = sale.decisions[at], sale.decisions.index(Complete())
+    for lie in (
+        [*sale.decisions[:complete], *sale.decisions[complete + 1 :]],
+        [*sale.decisions[: complete - 1], value, *sale.decisions[complete - 1 :]],
+        [*sale.decisions[:at], *sale.decisions[at + 1 :]],
+        [*sale.decisions[:at], BEACON.value(61), *sale.decisions[at + 1 :]],
+        [*sale.decisions[: at + 1], value, *sale.decisions[at + 1 :]],
+    ):
+        with pytest.raises(ReplayError):
+            replay(sale.story, lie)
+    with pytest.raises(ReplayError):
+        replay(a_sale().story, sale.decisions)
 
 
 def test_what_follows_must_be_recorded() -> None:

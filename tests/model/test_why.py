@@ -6,7 +6,7 @@ from model import guards
 from model.lottery import ticket
 from model.vocabulary import CutOff, Seen, Won
 from model.why import Draw, draws, frontiers, last_place_that_matters_ns
-from tests.stories import SEED, Performance, Story, stories, terms
+from tests.stories import Performance, Story, drawn_by, stories, terms
 
 
 def performed(story: Story) -> list:
@@ -53,7 +53,7 @@ def test_every_draw_is_as_the_rule_says(story: Story) -> None:
         elif isinstance(decision, Won):
             earliest_ns = min(place_ns for place_ns, _ in waiting.values())
             pot = [
-                (ticket(SEED, stated.sale(), buyer), request)
+                (ticket(drawn_by(stated), stated.sale(), buyer), request)
                 for request, (place_ns, buyer) in waiting.items()
                 if place_ns <= earliest_ns + stated.tie_window_ns
             ]

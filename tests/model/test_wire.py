@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from model import wire
 from model.vocabulary import (
+    BeaconValue,
     Cancelled,
     Closed,
+    Complete,
     Contradiction,
     CutOff,
     Decision,
@@ -62,6 +64,8 @@ decisions = st.one_of(
     st.builds(CutOff, ids, seqs, heads),
     st.builds(Cancelled, texts),
     st.builds(Halted, texts),
+    st.just(Complete()),
+    st.builds(BeaconValue, seqs, texts, texts),
     st.builds(Closed, st.sampled_from(["sold_out", "time", "cancelled"])),
 )
 

@@ -8,10 +8,10 @@ import pytest
 
 from model.arbiter import Fold
 from model.outcomes import Standing
-from model.vocabulary import Closed, Decision, Entry, SoldOut, Won
+from model.vocabulary import Closed, Complete, Decision, Entry, SoldOut, Won
 from proofs.audit import audit
 from tests import oracle
-from tests.stories import OPENS_NS, SEED, Performance, Story, entry, terms, write_bundle
+from tests.stories import OPENS_NS, SEED, Performance, Story, beacon_value, entry, terms, write_bundle
 
 TRACES = sorted((Path(__file__).parents[1] / "traces").glob("*.txt"))
 
@@ -59,6 +59,9 @@ class Told:
                 self.record(self.fold.cancel("the merchant asked for it"), [])
             case "halt":
                 self.record(self.fold.halt("south: log numbers have no gap"), [])
+            case "beacon":
+                value = beacon_value(self.fold.terms)
+                self.record(value, self.fold.enter_beacon(value))
             case "close":
                 self.record(self.fold.close(), [])
             case region:
@@ -73,6 +76,8 @@ def in_words(decision: Decision, buyers: dict[str, str]) -> str:
             return f"{buyers[request]} wins"
         case SoldOut():
             return "sold out"
+        case Complete():
+            return "complete"
         case Closed(reason):
             return f"closed: {reason}"
     raise AssertionError(decision)

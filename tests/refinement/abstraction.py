@@ -11,11 +11,13 @@ from functools import cache, partial
 from typing import Any
 
 from model.arbiter import Fold
+from model.beacon import draw_key
 from model.lottery import WindowLottery, ticket
 from model.terms import Terms
 from model.vocabulary import Cancelled, Closed, Decision, Entry, Halted, SoldOut, Won
 from proofs.protocol import CANCELLED, CLOSED, HALTED, HEARD, LATE, OPEN, SOLD_OUT, UNREAD
 from tests.refinement.finite import World
+from tests.stories import beacon_value
 
 UNLOGGED = "nobody.0"
 """A request that is never read: a sort has a member, even while nobody has asked for anything."""
@@ -75,7 +77,7 @@ class Sale:
     """A fold, and what has become of everything that it was told."""
 
     terms: Terms
-    draw_key: bytes
+    seed: bytes
     entries: dict[str, Entry] = field(default_factory=dict)
     """Every request that the world speaks of, read or not."""
     true_arrival_ns: dict[str, int] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class Sale:
         first = self.terms.regions[0]
         self.entries[UNLOGGED] = Entry(10**6, UNLOGGED, "nobody", self.terms.opens_ns, 0, "", 0)
         self.region_of = {UNLOGGED: first}
-        self.fold = WatchedFold(self.terms, self.draw_key)
+        self.fold = WatchedFold(self.terms, self.seed)
         self.fold.watcher = self.watch
         self._read: dict[str, int] = {}
         self._unit: dict[str, int] = {}
@@ -92,7 +94,8 @@ class Sale:
         self._front: dict[str, str] = {}
         self._states = dict.fromkeys(self.terms.regions, (0, 0))
         self._ending = OPEN
-        self._ticket_of = cache(partial(ticket, self.draw_key, self.terms.sale()))
+        key = self.seed if self.terms.beacon is None else draw_key(self.seed, beacon_value(self.terms))
+        self._ticket_of = cache(partial(ticket, key, self.terms.sale()))
         self.passed: list[Moment] = []
         """The moments since they were last asked for."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from z3 import Not
 
 from proofs import protocol
+from proofs.beacon import everybody_in_the_sale_is_heard
 from proofs.induction import AFTER, BEFORE, SALE, one
 from proofs.obligations import Term, guards
 from proofs.promises import outcome
@@ -63,6 +64,11 @@ def beginning() -> tuple[Formula, ...]:
 @cache
 def is_good() -> Formula:
     return Formula(protocol.may_deliver(BEFORE, protocol.x))
+
+
+@cache
+def no_line_can_follow() -> Formula:
+    return Formula(everybody_in_the_sale_is_heard(BEFORE))
 
 
 @cache

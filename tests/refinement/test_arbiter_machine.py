@@ -30,13 +30,13 @@ from hypothesis.stateful import (
 )
 
 from model.outcomes import Standing
-from model.vocabulary import CloseReason, Contradiction, Decision, Entry, Outcome, SoldOut, Won
+from model.vocabulary import CloseReason, Complete, Contradiction, Decision, Entry, Outcome, SoldOut, Won
 from model.wire import log_line
 from proofs import protocol
 from proofs.promises import BEYOND_CUT_OFF, DUPLICATE, LOST, PENDING, WON
 from tests.refinement.abstraction import UNLOGGED, Moment, Sale
-from tests.refinement.relations import Course, is_good, told
-from tests.stories import OPENS_NS, terms
+from tests.refinement.relations import Course, is_good, no_line_can_follow, told
+from tests.stories import OPENS_NS, beacon_value, terms
 
 MOST_REQUESTS = 8
 STATES = {
@@ -45,7 +45,7 @@ STATES = {
     "the same buyer in two regions", "replaced by a lesser entry", "not replaced by a greater entry",
     "read after the end", "a winner's other entry", "cut off", "cut off with lines beyond", "every region cut off",
     "sold out", "closed by time", "closed when sold out", "closed when cancelled", "cancelled", "halted",
-    "line refused", "mark refused", "asked after the end",
+    "line refused", "mark refused", "asked after the end", "complete", "beacon entered", "beacon refused",
 }  # fmt: skip
 TOLD = {"won": WON, "duplicate": DUPLICATE, "cut_off": BEYOND_CUT_OFF}
 
@@ -70,13 +70,20 @@ class Arbiter(RuleBasedStateMachine):
                 st.sampled_from([0, 6, 12]),
             )
         )
-        regions, draw_key = about.draw(st.integers(2, 3)), about.draw(st.binary(min_size=1, max_size=1))
+        regions, seed = about.draw(st.integers(2, 3)), about.draw(st.binary(min_size=1, max_size=1))
+        beacon = about.draw(st.sampled_from([False, False, True]))
         self.ending = about.draw(st.sampled_from(["", "", "cancel", "halt"]))
         self.may_be_silent = about.draw(st.sampled_from([0, 1, 3, 3]))
         stated = terms(
-            stock=stock, regions=("north", "south", "west")[:regions], skew=skew, slack=slack, lasts=20, lobby=lobby
+            stock=stock,
+            regions=("north", "south", "west")[:regions],
+            skew=skew,
+            slack=slack,
+            lasts=20,
+            lobby=lobby,
+            beacon=beacon,
         )
-        self.sale = Sale(stated, draw_key)
+        self.sale = Sale(stated, seed)
         self.fold = self.sale.fold
         self.standing = Standing()
         self.records = 0
@@ -186,6 +193,22 @@ class Arbiter(RuleBasedStateMachine):
         self._stop(closed)
         self.reached[f"closed when {reason.replace('_', ' ')}"] += 1
 
+    @precondition(lambda self: self.fold.awaits_beacon and not self.fold.is_decided)
+    @rule()
+    def enter_beacon(self) -> None:
+        """The round is published. For the proofs nothing happens; then everything that was due does."""
+        value, before = beacon_value(self.sale.terms), self.moment
+        if not self.fold.is_complete:
+            with pytest.raises(Contradiction, match="once every entry is in"):
+                self.fold.enter_beacon(value)
+            self.reached["beacon refused"] += 1
+            return
+        follows = self.fold.enter_beacon(value)
+        self._record([value, *follows])
+        assert self.sale.passed.pop(0) == before
+        self._follow(before, follows)
+        self.reached["beacon entered"] += 1
+
     @precondition(lambda self: self.fold.over)
     @rule(data=st.data())
     def another_sale(self, data: st.DataObject) -> None:
@@ -279,6 +302,8 @@ class Arbiter(RuleBasedStateMachine):
         assert len(passed) == len(follows)
         for decision, after in zip(follows, passed, strict=True):
             match decision:
+                case Complete():
+                    self._complete(before, after)
                 case Won():
                     self._drawn(decision, before)
                     self.course.step("draw", before, after)
@@ -290,6 +315,13 @@ class Arbiter(RuleBasedStateMachine):
                     self.course.step("close", before, after)
             before = after
         assert self.sale.now() == before
+
+    def _complete(self, before: Moment, after: Moment) -> None:
+        """Every entry is in: nobody has won, no line could follow, whatever it said. For the proofs it is no step."""
+        assert before == after
+        assert not after.unit
+        assert no_line_can_follow()(self.sale.world(after))
+        self.reached["complete"] += 1
 
     def _drawn(self, won: Won, before: Moment) -> None:
         waiting = {request for request in before.front.values() if request not in before.unit}
@@ -316,7 +348,11 @@ class Arbiter(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_due(self) -> None:
-        assert self.course.due() == []
+        """While a beacon's round is waited for, nobody wins, whatever is due."""
+        if self.fold.awaits_beacon:
+            assert not self.fold.winners
+        else:
+            assert self.course.due() == []
 
     @invariant()
     def buyers_are_told_what_is_proved(self) -> None:
