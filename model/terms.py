@@ -94,6 +94,12 @@ class Terms:
         return guards.last_stamp_ns(self.closes_ns, self.skew_bound_ns)
 
     @property
+    def look_every_ns(self) -> int:
+        """How often at least the arbiter records how far it has read, while a beacon's round is waited for and entries
+        come: up to 2 000 times in a sale, and every quarter of a second where that is fewer."""
+        return max(250_000_000, (self.closes_ns - self.entries_from_ns) // 2_000)
+
+    @property
     def seed_commitment(self) -> str:
         """Hex SHA-256 of the seed; "" while the terms are only proposed."""
         return str(self.stated.get("seed_commitment", ""))

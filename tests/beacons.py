@@ -4,13 +4,18 @@ The published rounds are facts that anybody can look up; beside each stands the 
 found. `OwnBeacon` makes signatures as drand's nodes do together, with one key instead of a threshold of them.
 """
 
+import json
 import sys
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from model.beacon import CHAINED, KNOWN, UNCHAINED, Chain, Round
+from model.beacon import CHAINED, KNOWN, UNCHAINED, Chain, Round, value_of
 from model.vocabulary import BeaconValue
 
 _LIMIT = sys.getrecursionlimit()
@@ -138,6 +143,72 @@ class OwnBeacon:
     def value(self, number: int) -> BeaconValue:
         """A round of it."""
         return _signed(self.chain, number, self._secret)
+
+
+class DrandServer:
+    """A server of drand's HTTP API, for beacons of the tests' own. Rounds that are not published yet it does not know.
+
+    It can be silent, and it can lie, as any server of a public beacon can.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._beacons: dict[str, OwnBeacon] = {}
+        self._says: Callable[[OwnBeacon, int], bytes | None] = _honest
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(self.path)
+                said = outer._say(self.path)
+                self.send_response(404 if said is None else 200)
+                self.send_header("content-length", str(len(said or b"")))
+                self.end_headers()
+                self.wfile.write(said or b"")
+
+            def log_message(self, *_: object) -> None:
+                """Nothing is printed."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> "DrandServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def serve(self, beacon: "OwnBeacon") -> None:
+        """Know one beacon more."""
+        self._beacons[beacon.chain.hash()] = beacon
+
+    def behave(self, says: "Callable[[OwnBeacon, int], bytes | None] | None" = None) -> None:
+        """Answer like this from now on: None is silence."""
+        self._says = says or _honest
+
+    def _say(self, path: str) -> bytes | None:
+        match path.split("/"):
+            case ["", chain, "public", number] if chain in self._beacons:
+                return self._says(self._beacons[chain], int(number))
+        return None
+
+
+def _honest(beacon: "OwnBeacon", number: int) -> bytes | None:
+    if Round(beacon.chain, number).published_ns > time.time_ns():
+        return None
+    return as_told(beacon.value(number))
+
+
+def as_told(value: BeaconValue) -> bytes:
+    """A round in drand's own words."""
+    told = {"round": value.round, "randomness": value_of(value).hex(), "signature": value.signature}
+    return json.dumps(
+        told | ({"previous_signature": value.previous_signature} if value.previous_signature else {})
+    ).encode()
 
 
 @cache

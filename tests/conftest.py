@@ -4,9 +4,9 @@ the running system of `worlds.py`.
 
 from hypothesis import HealthCheck, settings
 
-from tests.worlds import publish, shared_world, world
+from tests.worlds import drand, publish, shared_drand, shared_world, world
 
-__all__ = ["publish", "shared_world", "world"]
+__all__ = ["drand", "publish", "shared_drand", "shared_world", "world"]
 
 settings.register_profile(
     "repeatable",

@@ -20,12 +20,14 @@ import pytest
 import redis
 import uvloop
 
+from model.beacon import Round
 from model.terms import Terms, read_terms
 from proofs.audit import audit
 from service.export import ExportError, export
 from service.store.opening import connect
 from service.world.crowd import Crowd, Press, Pressed
 from service.world.world import ARBITER, RegionPlan, World, WorldPlan
+from tests.beacons import DrandServer, OwnBeacon
 from tests.oracle import Reading, read_bundle
 
 _TLS = ssl.create_default_context()
@@ -51,8 +53,21 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_world() -> Iterator[World]:
-    with World(WorldPlan(REGIONS)) as world:
+def shared_drand() -> Iterator[DrandServer]:
+    with DrandServer() as server:
+        yield server
+
+
+@pytest.fixture
+def drand(shared_drand: DrandServer) -> DrandServer:
+    """A server of public beacons, honest and awake, as the arbiter of the world asks it."""
+    shared_drand.behave()
+    return shared_drand
+
+
+@pytest.fixture(scope="session")
+def shared_world(shared_drand: DrandServer) -> Iterator[World]:
+    with World(WorldPlan(REGIONS, beacons=("http://127.0.0.1:1", shared_drand.url))) as world:
         yield world
 
 
@@ -211,7 +226,10 @@ class Finished:
 
 @pytest.fixture
 def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
-    """Publishes a sale; times in seconds, and in ms where the name says so."""
+    """Publishes a sale; times in seconds, and in ms where the name says so.
+
+    With a `beacon` its draw waits for the first round that is published `known_after` s after the last may enter.
+    """
     numbers = iter(range(1_000))
 
     def sale(
@@ -224,6 +242,8 @@ def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
         skew_ms: float = 50,
         grace_ms: float = 200,
         cut_off_ms: float = 30_000,
+        beacon: OwnBeacon | None = None,
+        known_after: float = 2,
     ) -> Outing:
         opens_ns = time.time_ns() + int((opens_in + lobby) * SECOND)
         stated = {
@@ -237,6 +257,10 @@ def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
             "intake_grace_ns": str(int(grace_ms * MILLISECOND)),
             "cut_off_after_ns": str(int(cut_off_ms * MILLISECOND)),
         }
+        if beacon is not None:
+            entered_ns = opens_ns + int((lasts + 2 * skew_ms / 1000 + grace_ms / 1000) * SECOND)
+            number = beacon.chain.round_after(entered_ns + int(known_after * SECOND))
+            stated["beacon"] = Round(beacon.chain, number).stated()
         answer = call(world, "POST", "/v1/sales", regions[0], json=stated)
         assert answer.status_code == 201, answer.text
         return Outing(world, read_terms(answer.json()["terms"]), tmp_path / f"bundle-{next(numbers)}")

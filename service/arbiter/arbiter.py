@@ -65,3 +65,7 @@ class Arbiter(Protocol):
     async def take_up(self, sale: SaleId) -> None:
         """A finished sale of which some region has not been told all: run it again until it has."""
         ...
+
+    def tell_links(self) -> None:
+        """There is something new to be told to the regions."""
+        ...

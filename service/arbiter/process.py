@@ -27,6 +27,7 @@ from model.vocabulary import Closed, Contradiction, Halted, RegionName, SaleId
 from model.wire import parse_canonical, parse_decision_line
 from service import pulse
 from service.arbiter.arbiter import Finished
+from service.arbiter.beacons import PUBLIC_SERVERS, Beacons
 from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
 from service.arbiter.pace import is_close
@@ -60,6 +61,8 @@ class ArbiterSettings:
     """Name to store URL."""
     page: Path
     """The clock page of this host."""
+    beacons: tuple[str, ...] = PUBLIC_SERVERS
+    """URLs of servers that tell a public beacon's rounds."""
 
 
 class ArbiterProcess:
@@ -74,7 +77,10 @@ class ArbiterProcess:
         self._reader = Reader(settings.page, host)
         self._stores = {name: connect(url) for name, url in settings.regions.items()}
         self._links = {name: RegionLink(name, store, ledger, self) for name, store in self._stores.items()}
-        self._publishing = Publishing(self, ledger, self._links, self._add_new_sales)
+        self._beacons = Beacons(self, settings.beacons)
+        self._beacons_brought: set[SaleId] = set()
+        """Sales whose round is on its way."""
+        self._publishing = Publishing(self, ledger, self._links, self._add_new_sales, self._beacons)
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
         self._waited_for: set[SaleId] = set()
         """Sales in which somebody waits, as far as links have been told."""
@@ -152,7 +158,7 @@ class ArbiterProcess:
             else:
                 self.runs[terms.sale()] = await self._load(terms)
             self.terms_lines.append(line)
-        self._tell_links()
+        self.tell_links()
 
     async def _load(self, terms: Terms) -> SaleRun:
         """A sale, as far as it has come."""
@@ -170,7 +176,7 @@ class ArbiterProcess:
         if sale not in self.runs:
             line = next(line for line in self.terms_lines if read_terms(parse_canonical(line)).sale() == sale)
             self.runs[sale] = await self._load(read_terms(parse_canonical(line)))
-            self._tell_links()
+            self.tell_links()
 
     def _forget_told(self) -> None:
         """Sales that are over are finished once every region has been told."""
@@ -191,7 +197,7 @@ class ArbiterProcess:
         """
         now = self.now()
         if now is not None and await run.decide(now):
-            self._tell_links()
+            self.tell_links()
         self._tell_who_waits(run, now)
 
     def _tell_who_waits(self, run: SaleRun, now: Interval | None) -> None:
@@ -199,7 +205,7 @@ class ArbiterProcess:
         wants_marks = run.wants_marks(now)
         if wants_marks and run.sale not in self._waited_for:
             self._waited_for.add(run.sale)
-            self._tell_links()
+            self.tell_links()
         elif not wants_marks:
             self._waited_for.discard(run.sale)
 
@@ -216,9 +222,12 @@ class ArbiterProcess:
             watched_raw_ns = self.raw_ns()
             for run in unfinished:
                 if now is not None and await run.cut_off_silent(self.raw_ns(), now):
-                    self._tell_links()
+                    self.tell_links()
                 await self._close_if_alone(run, now)
                 self._tell_who_waits(run, now)
+                if run.awaits_beacon and run.sale not in self._beacons_brought:
+                    self._beacons_brought.add(run.sale)
+                    self._start(self._beacons.bring(run), f"beacon {run.sale}")
             is_watched = any(is_close(run, now) for run in self.runs.values())
             await asyncio.sleep(WATCH_SECONDS if is_watched else IDLE_WATCH_SECONDS)
 
@@ -232,7 +241,7 @@ class ArbiterProcess:
     async def _close_if_alone(self, run: SaleRun, now: Interval | None) -> None:
         """After a cut-off or a cancellation no link may bring news any more."""
         if now is not None and run.is_ending and await run.decide(now):
-            self._tell_links()
+            self.tell_links()
 
     def pulse(self, region: RegionName) -> bytes | None:
         """The heartbeat that is due to a region now, or None."""
@@ -257,7 +266,8 @@ class ArbiterProcess:
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
         return max(sent_raw_ns + (BUSY_PULSE_NS if told else IDLE_PULSE_NS) - self.raw_ns(), 1_000_000)
 
-    def _tell_links(self) -> None:
+    def tell_links(self) -> None:
+        """There is something new to be told to the regions."""
         for link in self._links.values():
             link.news.set()
 

@@ -1,4 +1,4 @@
-"""What gateways ask of the arbiter: to publish a sale, or to cancel one.
+"""What gateways ask of the arbiter: to publish a sale, to cancel one, or to take a beacon's value.
 
 A proposal is a stream entry with an id of its own, so a repeated one is answered, not done, again. Publishing: the
 arbiter draws 32 bytes, commits their SHA-256, completes the terms, records sale and seed, pushes the terms to every
@@ -13,6 +13,7 @@ import structlog
 
 from model.terms import Breach, Keys, Terms, TermsError, published_in_time, read_terms
 from model.vocabulary import SaleId
+from service.arbiter.beacons import Told
 from service.arbiter.ledger import Ledger
 from service.evidence.office import shown_keys
 from service.store import keys
@@ -24,16 +25,19 @@ SEED_BYTES: Final = 32
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels."""
+    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, `sale` with `beacon`
+    brings the value of the round that its terms name."""
 
     id: str
     terms: dict[str, Any] | None = None
     sale: str = ""
     reason: str = ""
+    beacon: Told | None = None
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The arbiter's word. `problem` is "" where it was done, else `terms`, `unknown_sale` or `already_decided`."""
+    """The arbiter's word. `problem` is "" where it was done, else `terms`, `unknown_sale`, `already_decided`,
+    `not_awaited` or `forged`."""
 
     sale: str = ""
     problem: str = ""

@@ -1,4 +1,4 @@
-"""Proposals become sales: the arbiter's answer to gateways that publish or cancel.
+"""Proposals become sales: the arbiter's answer to gateways that publish, cancel, or bring a beacon's value.
 
 A sale counts as published once each of its regions has the terms, and only then is the answer given; so it waits for a
 region that is away. Proposals are done in order, one after the other; answers wait each for itself.
@@ -13,9 +13,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from model.clock import Interval
-from model.vocabulary import Cancelled, RegionName, SaleId
+from model.vocabulary import BeaconValue, Cancelled, RegionName, SaleId
 from model.wire import parse_decision_line
 from service.arbiter.arbiter import Arbiter
+from service.arbiter.beacons import Beacons, Told
 from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
 from service.arbiter.proposals import Desk, Proposal, ProposalAnswer
@@ -37,12 +38,14 @@ class Publishing:
         ledger: Ledger,
         links: Mapping[RegionName, RegionLink],
         add_sales: Callable[[], Awaitable[None]],
+        beacons: Beacons,
     ) -> None:
         self._arbiter = arbiter
         self._ledger = ledger
         self._links = links
         self._add_sales = add_sales
         """Take up the sales that were recorded since the last time."""
+        self._beacons = beacons
         self._desk = Desk(ledger, frozenset(links))
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -70,6 +73,9 @@ class Publishing:
         while now is None:
             await asyncio.sleep(_NO_CLOCK_PAUSE_SECONDS)
             now = self._arbiter.now()
+        if proposal.beacon is not None:
+            await self._desk.answer(proposal, await self._enter_beacon(proposal, proposal.beacon))
+            return
         if proposal.terms is None:
             await self._desk.answer(proposal, await self._cancel(proposal, now))
             return
@@ -110,6 +116,21 @@ class Publishing:
         _log.warning("sale cancelled by an operator", sale=proposal.sale, reason=proposal.reason)
         for link in self._links.values():
             link.news.set()
+        return ProposalAnswer(sale=proposal.sale)
+
+    async def _enter_beacon(self, proposal: Proposal, told: Told) -> ProposalAnswer:
+        """A person has brought the round's value."""
+        run = self._arbiter.runs.get(proposal.sale)
+        if run is None and proposal.sale not in self._arbiter.finished:
+            return ProposalAnswer(sale=proposal.sale, problem="unknown_sale")
+        if run is None or run.terms.beacon is None or not run.awaits_beacon:
+            recorded = await self._ledger.decisions(proposal.sale)
+            records = (parse_decision_line(index, line) for index, (line, _) in enumerate(recorded))
+            entered = next((record for record in records if isinstance(record, BeaconValue)), None)
+            was_this = entered is not None and entered.signature == told.signature
+            return ProposalAnswer(sale=proposal.sale, problem="" if was_this else "not_awaited")
+        if not await self._beacons.enter(run, told.value(run.terms.beacon)):
+            return ProposalAnswer(sale=proposal.sale, problem="forged")
         return ProposalAnswer(sale=proposal.sale)
 
     async def _why_not_cancelled(self, proposal: Proposal) -> str:

@@ -16,7 +16,19 @@ from model.arbiter import Fold
 from model.clock import Interval
 from model.replay import Replay
 from model.terms import Terms
-from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, SoldOut, Won
+from model.vocabulary import (
+    BeaconValue,
+    Cancelled,
+    Closed,
+    Contradiction,
+    CutOff,
+    Decision,
+    Halted,
+    RegionName,
+    Seen,
+    SoldOut,
+    Won,
+)
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
 from service.store.chunks import ChunkedLines
@@ -43,6 +55,8 @@ class SaleRun:
         self.halting: Contradiction | None = None
         """What was found in a log; the sale halts once the other logs have been read to their end."""
         self.cancel_reason = ""
+        self.beacon: BeaconValue | None = None
+        """The value that was entered, as far as that is on disk."""
         self.is_over = False
         """Whether the decision log is complete, on disk."""
         self.fold = Fold(terms, seed)
@@ -57,12 +71,14 @@ class SaleRun:
         self._news = True
         self._moved_raw_ns: dict[RegionName, int] = {}
         self._held_up_since_raw_ns: int | None = None
+        self._recorded_look_ns = 0
+        self._recorded_seqs: Mapping[RegionName, int] = {}
         for index, (line, _) in enumerate(recorded):
             self._note(parse_decision_line(index, line))
 
     def wants_marks(self, at: Interval | None) -> bool:
         """Whether a decision waits for marks to rise, and those of healthy regions could soon be past it."""
-        if at is None or self.fold.is_decided:
+        if at is None or self.fold.is_decided or self.fold.is_complete:
             return False
         somebody = self.fold.waiting > 0 or at.earliest_ns > self.terms.last_stamp_ns
         return somebody and at.latest_ns + AHEAD_NS > self.fold.wanted_ns()
@@ -139,9 +155,36 @@ class SaleRun:
             follows = self.fold.see(seen)
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
-            if follows:
+            if follows or self._is_worth_a_record(seen):
                 await self._record([seen, *follows])
             return bool(follows)
+
+    def _is_worth_a_record(self, seen: Seen) -> bool:
+        """Whether a look is recorded although nothing follows: so that a sale which waits for a beacon says, too, how
+        late anybody could have been let in."""
+        if not self.fold.awaits_beacon or self.fold.is_complete or self.fold.is_decided:
+            return False
+        is_due = seen.latest_ns - self._recorded_look_ns >= self.terms.look_every_ns
+        return is_due and any(region.seq > self._recorded_seqs.get(name, 0) for name, region in seen.regions.items())
+
+    @property
+    def awaits_beacon(self) -> bool:
+        """Whether only the value of the beacon's round is missing."""
+        return self.fold.is_complete and self.fold.awaits_beacon and not self.fold.is_decided
+
+    async def enter_beacon(self, value: BeaconValue, at: Interval) -> bool:
+        """Record the value of the round that the terms name, whose signature was verified, and draw.
+
+        Returns False where no value is waited for, unless it is the one that was entered before.
+        """
+        async with self._deciding:
+            if not self.awaits_beacon or self.halting is not None:
+                return self.beacon == value
+            seen = self._look(at)
+            follows = self.fold.see(seen)
+            await self._record([seen, *follows, value, *self.fold.enter_beacon(value)])
+            self._news = True
+            return True
 
     def _all_logs_ended(self) -> bool:
         """Whether the sale is decided or halting, and nothing is left to be read."""
@@ -268,6 +311,11 @@ class SaleRun:
                 self.stop_reason = "sold_out"
             case Cancelled(reason):
                 self.stop_reason, self.cancel_reason = "cancelled", reason
+            case Seen(regions, _, latest_ns):
+                self._recorded_look_ns = latest_ns
+                self._recorded_seqs = {name: region.seq for name, region in regions.items()}
+            case BeaconValue():
+                self.beacon = decision
             case CutOff(region):
                 self.cut_off.add(region)
             case Halted():

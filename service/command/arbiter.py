@@ -17,6 +17,12 @@ def arbiter(
     page: Annotated[Path, typer.Option(help="Clock page of this host's clockd.")] = Path("/run/clockd/page"),
     store: Annotated[str, typer.Option(help="URL of the arbiter's own store, Redis or Valkey.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of an embedded store, instead of --store.")] = None,
+    beacon: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="URL of a drand server that tells a public beacon's rounds; once for each. Default: drand's own."
+        ),
+    ] = None,
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -27,15 +33,17 @@ def arbiter(
     """
     import uvloop
 
+    from service.arbiter.beacons import PUBLIC_SERVERS
     from service.arbiter.ledger import FencedError
     from service.arbiter.process import ArbiterSettings, run_arbiter
 
     log_to_standard_error()
     regions = region_urls(region)
     clock = host_clock(host_clock_spec)
+    servers = tuple(beacon_url(url) for url in beacon) if beacon else PUBLIC_SERVERS
     with open_store(store, data, "arbiter", allow_unsafe_store) as store_url:
         try:
-            uvloop.run(_until_ended(run_arbiter(ArbiterSettings(store_url, regions, page), clock)))
+            uvloop.run(_until_ended(run_arbiter(ArbiterSettings(store_url, regions, page, servers), clock)))
         except FencedError as error:
             typer.echo(f"firstcome: {error}", err=True)
             raise typer.Exit(1) from error
@@ -54,6 +62,13 @@ def region_urls(pairs: list[str]) -> dict[str, str]:
             raise typer.BadParameter(f"region {name} is given twice", param_hint="--region")
         regions[name] = url
     return regions
+
+
+def beacon_url(text: str) -> str:
+    """The URL of a beacon's server."""
+    if not text.startswith(("https://", "http://")):
+        raise typer.BadParameter(f"{text!r} is no http or https URL", param_hint="--beacon")
+    return text
 
 
 async def _until_ended(arbiter_run: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,7 @@
-"""`firstcome sale`: publish, list, show, cancel, buy, watch; over a gateway's HTTP."""
+"""`firstcome sale`: publish, list, show, cancel, beacon, buy, watch; over a gateway's HTTP."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,6 +109,29 @@ def cancel(
 
 
 @sale.command()
+def beacon(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    token: Token,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The round as a drand server tells it, in JSON; - is standard input."),
+    ] = None,
+    signature: Annotated[str, typer.Option(help="Instead of a file: the round's signature, in hex.")] = "",
+    previous_signature: Annotated[str, typer.Option(help="With --signature, for chained beacons.")] = "",
+    gateway: Gateway = HERE,
+) -> None:
+    """Bring the value of the public beacon's round that a sale waits for, where the arbiter cannot fetch it.
+
+    Example: curl https://api.drand.sh/52db9b…/public/7654321 | firstcome sale beacon 5c0e… - --token $TOKEN
+    """
+    if (file is None) == (not signature):
+        raise CannotRun("name a file of the round (- for standard input), or say --signature HEX")
+    told = {"signature": signature, "previous_signature": previous_signature} if file is None else _round(file)
+    _call("POST", gateway, f"/v1/sales/{sale_id}/beacon", token, body=told)
+    typer.echo(f"sale {sale_id} has its beacon's value; the draw follows")
+
+
+@sale.command()
 def buy(
     sale_id: Annotated[str, typer.Argument(metavar="SALE")],
     buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
@@ -149,6 +173,16 @@ def watch(
                     typer.echo(line.removeprefix("data: "))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
+
+
+def _round(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CannotRun(f"round {path}: {error}") from error
+    if not isinstance(told, dict):
+        raise CannotRun(f"round {path}: holds a JSON object, with signature")
+    return told
 
 
 def _read(path: Path) -> dict[str, Any]:

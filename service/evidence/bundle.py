@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from model.beacon import draw_key, value_of
 from model.columns import read_ids
 from model.outcomes import Standing
 from model.terms import Terms, read_terms
@@ -73,6 +74,27 @@ class Finished:
     terms: Terms
     standing: Standing
     seed: str
+
+    def draw_key(self) -> bytes | None:
+        """The key of every ticket; None where it waited for a beacon that never came."""
+        seed, value = bytes.fromhex(self.seed), self.standing.beacon
+        if self.terms.beacon is None:
+            return seed
+        return None if value is None else draw_key(seed, value)
+
+    def secret(self) -> dict[str, Any]:
+        """What `seed.json` says: the seed, and the beacon's value where one was entered."""
+        named, value = self.terms.beacon, self.standing.beacon
+        if named is None or value is None:
+            return {"seed": self.seed}
+        told = {
+            "chain": named.chain.hash(),
+            "round": value.round,
+            "value": value_of(value).hex(),
+            "signature": value.signature,
+        }
+        before = {"previous_signature": value.previous_signature} if value.previous_signature else {}
+        return {"seed": self.seed, "beacon": told | before}
 
 
 async def finished(sale: SaleId, arbiter: Store) -> Finished:
@@ -173,7 +195,7 @@ class Content:
     def _files(self) -> Iterator[tuple[str, Pieces]]:
         of, recipe = self._of, self._recipe
         yield "terms.json", _at_once(of.terms.line())
-        yield "seed.json", _at_once(canonical({"seed": of.seed}))
+        yield "seed.json", _at_once(canonical(of.secret()))
         yield "decisions.jsonl", lines_of(self._arbiter, keys.ledger(of.sale), of.standing.decisions)
         for region in of.terms.regions:
             yield f"regions/{region}.jsonl", self._log(region)

@@ -68,7 +68,8 @@ async def whys_of(of: Finished, arbiter: Store) -> dict[RegionName, dict[str, st
                     least[buyer] = place_ns
     places_ns = {request: guards.place_ns(stamp_ns, terms.opens_ns) for request, stamp_ns in stamps_ns.items()}
     drawn = draws(terms, frontiers_ns, sorted(least.values()), places_ns)
-    shared = {"seed": of.seed}
+    key = of.draw_key()
+    shared = {} if key is None else {"key": key.hex()}
     if drawn:
         shared[""] = _packed(list(drawn.values())[-1])
     whys = {region: dict(shared) for region in terms.regions}

@@ -112,8 +112,8 @@ async def _why(store: Store, terms: Terms, entry: Entry, outcome: Outcome) -> di
         return None
     kept: Any = store
     sale = terms.sale()
-    packed, seed = await kept.hmget(keys.whys(sale), entry.request if outcome.state == "won" else "", "seed")
-    if packed is None or seed is None:
+    packed, key = await kept.hmget(keys.whys(sale), entry.request if outcome.state == "won" else "", "key")
+    if packed is None or key is None:
         return None
     draw = read_draw(packed)
     return {
@@ -122,7 +122,7 @@ async def _why(store: Store, terms: Terms, entry: Entry, outcome: Outcome) -> di
         "earliest_ns": str(draw.earliest_ns),
         "pot": draw.pot,
         "frontier_ns": str(draw.frontier_ns),
-        "ticket": f"{ticket(bytes.fromhex(seed.decode()), sale, entry.buyer):064x}",
+        "ticket": f"{ticket(bytes.fromhex(key.decode()), sale, entry.buyer):064x}",
     }
 
 

@@ -70,7 +70,7 @@ def response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, {**dict(answer.headers), **close}, answer.content_type)
 
 
-async def _read_body(request: Request, limit_bytes: int) -> bytes:
+async def read_body(request: Request, limit_bytes: int) -> bytes:
     if "transfer-encoding" in request.headers:
         raise _Refusal(problems.length_required())
     if int(request.headers.get("content-length", "0")) > limit_bytes:
@@ -114,7 +114,7 @@ class Api:
     async def publish(self, request: Request, key: str | None) -> Answer:
         caller = self.allow(request, "publish")
         try:
-            stated = _decode_terms(await _read_body(request, MAX_BODY_BYTES))
+            stated = _decode_terms(await read_body(request, MAX_BODY_BYTES))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return problems.invalid([field_and_rule(str(error))])
         except RecursionError:
@@ -133,7 +133,7 @@ class Api:
         self.allow(request, "operate")
         self.find(sale)
         try:
-            reason = _decode_cancel(await _read_body(request, MAX_BODY_BYTES)).reason
+            reason = _decode_cancel(await read_body(request, MAX_BODY_BYTES)).reason
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return problems.invalid([field_and_rule(str(error))])
         problem = await self._door.cancel(sale, reason)
@@ -154,6 +154,8 @@ class Api:
                 reason = "sold_out"
             if reason is not None:
                 shown["reason"] = reason
+            elif standing.is_complete and terms.beacon is not None:
+                shown["awaits"] = {"round": terms.beacon.number, "published": utc(terms.beacon.published_ns)}
         try:
             times = {
                 field: terms.stated[field] if zone is None else in_zone(terms.stated[field], zone)
@@ -171,7 +173,7 @@ class Api:
         arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
         authorization = request.headers.get("authorization", "").encode("latin-1")
         head = Head(sale, authorization, _prefer(request), is_batch)
-        body = await _read_body(request, head.longest_body_bytes)
+        body = await read_body(request, head.longest_body_bytes)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()
         if "upgrade" in request.headers and "upgrade" in request.headers.get("connection", "").lower():

@@ -1,7 +1,10 @@
-"""The calls that give evidence out: a purchase's receipt, and a finished sale's bundle.
+"""The calls that give evidence out, a purchase's receipt and a finished sale's bundle; and one that takes some in.
 
 A receipt is there as soon as the region's notary has signed a log with the entry in it, a second or so after the 202;
 before that the answer is 409 with `Retry-After`. It is asked for again after the sale, and then holds the decision too.
+
+A beacon's value is fetched by the arbiter. Where it cannot reach any of the beacon's servers, a person brings it here;
+it is verified all the same.
 
 The bundle comes from the arbiter's store. Where this gateway's user may not read it (it holds the seeds of sales to
 come), the answer says so, and `firstcome export` is the way.
@@ -16,15 +19,19 @@ from starlette.responses import Response, StreamingResponse
 
 from model.vocabulary import SaleId
 from model.wire import parse_log_line
+from service.arbiter.beacons import LONGEST_ANSWER_BYTES, Told
 from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
 from service.export import ExportError, export_zip
 from service.gateway import openapi, problems
 from service.gateway.answers import Answer
-from service.gateway.app import Api, response
+from service.gateway.app import Api, read_body, response
+from service.gateway.bodies import field_and_rule
+from service.gateway.publishing import ArbiterDoor
 from service.store import keys
 from service.store.chunks import line_at
 from service.store.opening import Store
 
+_decode_beacon: Final = msgspec.json.Decoder(Told).decode
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 SEAL_PATIENCE_SECONDS: Final = 3.0
@@ -34,8 +41,9 @@ SEAL_PATIENCE_SECONDS: Final = 3.0
 class Evidence:
     """What one gateway process gives out."""
 
-    def __init__(self, api: Api, store: Store, arbiter_store: Store) -> None:
+    def __init__(self, api: Api, store: Store, arbiter_store: Store, door: ArbiterDoor) -> None:
         self._api = api
+        self._door = door
         self._store = store
         self._arbiter_store = arbiter_store
         self._trees: dict[SaleId, DecisionTree] = {}
@@ -60,6 +68,18 @@ class Evidence:
             return problems.store_gone()
         return Answer(200, _encode(shown))
 
+    async def beacon(self, request: Request, sale_id: SaleId) -> Answer:
+        self._api.allow(request, "operate")
+        self._api.find(sale_id)
+        try:
+            told = _decode_beacon(await read_body(request, LONGEST_ANSWER_BYTES))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return problems.invalid([field_and_rule(str(error))])
+        except RecursionError:
+            return problems.invalid([("", "is nested too deeply")])
+        problem = await self._door.enter_beacon(sale_id, told)
+        return problem or Answer(200, _encode({"id": sale_id, "signature": told.signature}))
+
     async def ledger(self, request: Request, sale_id: SaleId) -> Response:
         self._api.allow(request, "audit", "operate")
         sale = self._api.find(sale_id)
@@ -79,6 +99,11 @@ class Evidence:
 
 def add_evidence_calls(app: FastAPI, evidence: Evidence) -> None:
     """The calls of this page."""
+
+    @app.post("/v1/sales/{sale}/beacon", responses=openapi.BEACON, openapi_extra=openapi.body(openapi.BEACON_BODY))
+    async def enter_a_beacons_value(request: Request, sale: str) -> Response:
+        """Bring the value of the public beacon's round that a sale waits for, as drand's servers tell it."""
+        return response(await evidence.beacon(request, sale))
 
     @app.get("/v1/sales/{sale}/purchases/{purchase}/receipt", responses=openapi.RECEIPT)
     async def show_a_receipt(request: Request, sale: str, purchase: str) -> Response:

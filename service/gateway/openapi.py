@@ -30,6 +30,18 @@ BATCH_BODY: Final = {
     "additionalProperties": False,
 }
 
+BEACON_BODY: Final = {
+    "type": "object",
+    "description": "a round as drand's servers tell it",
+    "properties": {
+        "round": {"type": "integer", "minimum": 1},
+        "signature": {"type": "string", "pattern": "^[0-9a-f]{96}([0-9a-f]{96})?$"},
+        "previous_signature": {"type": "string"},
+        "randomness": {"type": "string"},
+    },
+    "required": ["signature"],
+}
+
 CANCEL_BODY: Final = {
     "type": "object",
     "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}},
@@ -84,6 +96,11 @@ _SALE: Final = {
         "id": {"type": "string"},
         "state": {"enum": ["scheduled", "open", "closed", "halted", "cancelled"]},
         "reason": {"type": "string"},
+        "awaits": {
+            "type": "object",
+            "description": "while only a beacon's round is missing: which, and when it is published",
+            "properties": {"round": {"type": "integer"}, "published": _TIME},
+        },
         "seed_commitment": {"type": "string"},
         "winners": {"type": "integer"},
         "opens": _TIME,
@@ -248,6 +265,16 @@ CANCEL: Final[Responses] = {
     409: _problem("it is decided already"),
     413: _problem("the body is too large"),
     422: _problem("the body breaks a rule"),
+    503: _problem("the arbiter cannot be reached, or does not answer"),
+}
+
+BEACON: Final[Responses] = {
+    **_AUTHORIZED,
+    200: _json("entered: the draw follows", {"type": "object"}),
+    404: _problem("no such sale"),
+    409: _problem("no value is awaited (yet, or any more)"),
+    413: _problem("the body is too large"),
+    422: _problem("the body breaks a rule, or the beacon has not signed this"),
     503: _problem("the arbiter cannot be reached, or does not answer"),
 }
 

@@ -145,6 +145,24 @@ def already_decided(sale: str) -> Answer:
     )
 
 
+def beacon_not_awaited(sale: str) -> Answer:
+    return problem(
+        "beacon_not_awaited",
+        409,
+        "No beacon is awaited",
+        f"Sale {sale} waits for no beacon's value: its terms name none, entries may still come, or it is decided.",
+    )
+
+
+def beacon_forged() -> Answer:
+    return problem(
+        "beacon_forged",
+        422,
+        "Not the beacon's value",
+        "The chain that the terms name has not signed this for the round that they name. Nothing was done.",
+    )
+
+
 def region_cut_off(region: str) -> Answer:
     return problem(
         "region_cut_off",

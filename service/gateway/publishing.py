@@ -1,6 +1,7 @@
-"""What a gateway asks of the arbiter: to publish a sale, to cancel one. The caller waits for the arbiter's word.
+"""What a gateway asks of the arbiter: to publish a sale, to cancel one, to take a beacon's value. The caller waits
+for the arbiter's word.
 
-Both go through the arbiter's store as proposals with an id of their own, so a repeated call (`Idempotency-Key`, kept
+All go through the arbiter's store as proposals with an id of their own, so a repeated call (`Idempotency-Key`, kept
 as long as the store) finds the first one's answer instead of making another sale.
 """
 
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 
 from model.terms import Breach, TermsError, read_terms
 from model.vocabulary import SaleId
+from service.arbiter.beacons import Told
 from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal
 from service.gateway import problems
 from service.gateway.answers import Answer
@@ -54,6 +56,21 @@ class ArbiterDoor:
                 return problems.unknown_sale(sale)
             case _:
                 return problems.already_decided(sale)
+
+    async def enter_beacon(self, sale: SaleId, told: Told) -> Answer | None:
+        """Bring the value of the round that a sale waits for; returns the problem, or None once it is recorded."""
+        answer = await self._ask(Proposal(_proposal_id("beacon", None), sale=sale, beacon=told))
+        if isinstance(answer, Answer):
+            return answer
+        match answer.problem:
+            case "":
+                return None
+            case "unknown_sale":
+                return problems.unknown_sale(sale)
+            case "forged":
+                return problems.beacon_forged()
+            case _:
+                return problems.beacon_not_awaited(sale)
 
     async def _ask(self, proposal: Proposal) -> ProposalAnswer | Answer:
         line = encode_proposal(proposal)

@@ -128,7 +128,7 @@ def journals(sale: str) -> str:
 
 def whys(sale: str) -> str:
     """Hash, once the sale is over: what the draw of each of the region's winners was like, by request; "" has the last
-    draw of all, `seed` the seed.
+    draw of all, `key` the draw key.
     """
     return f"{{{sale}}}:whys"
 

@@ -62,6 +62,8 @@ class WorldPlan:
     max_drift_ppb: int = 50_000
     ports: Mapping[str, int] = field(default_factory=dict)
     """Public port by region; any free one where none is given."""
+    beacons: tuple[str, ...] = ()
+    """URLs of servers of a public beacon; the arbiter's own choice where none is given."""
     folder: Path | None = None
     """Where everything lies; None: a temporary folder that goes with the world."""
 
@@ -275,6 +277,7 @@ class World:
     def _start_arbiter(self, to_regions: Mapping[str, str]) -> None:
         home = min(self.plan.regions, key=lambda region: region.distance_seconds)
         flags = [word for name, url in to_regions.items() for word in ("--region", f"{name}={url}")]
+        flags += [word for url in self.plan.beacons for word in ("--beacon", url)]
         self._run(
             ARBITER,
             [
