@@ -1,14 +1,16 @@
 """The journal: every update with the raw timestamps behind it, one JSON object a line, bounded in size.
 
 With it anybody can compute every bound again: `start` says what was stated, `update` what each source said since the
-last one and what followed, `broke` that everything before is worth nothing. Nanoseconds are decimal strings: a double
-holds them to 256 ns only. When a file is full it becomes `.1`, `.1` becomes `.2`, and the oldest is gone. What cannot
-be written (a full disk) stops the journal with a warning, and never the time; it goes on by itself when there is room,
-with a whole line. Next: `docs/clock-page.md` names the fields.
+last one and what followed, `broke` that everything before is worth nothing, and `state`, now and then, all that the
+daemon goes on from, so that a reader of an excerpt need not begin at the beginning. Nanoseconds are decimal strings: a
+double holds them to 256 ns only. When a file is full it becomes `.1`, `.1` becomes `.2`, and the oldest is gone. What
+cannot be written (a full disk) stops the journal with a warning, and never the time; it goes on by itself when there is
+room, with a whole line. Next: `docs/clock-page.md` names the fields.
 """
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ import structlog
 
 from clockd.ntp.exchange import Exchange
 from clockd.tracking import Belief
-from model.track import Oscillator, straight
+from model.track import Oscillator, Track, straight
 
 FILES: Final = 4
 Record = dict[str, object]
@@ -63,6 +65,29 @@ def update_record(belief: Belief, heard: dict[str, Exchange], counted: int, osci
             "rate_bound_ppt": line.rate_bound_ppt,
         }
     return record
+
+
+def state_record(belief: Belief, voices: Mapping[str, tuple[Track, Exchange]], oscillator: Oscillator) -> Record:
+    """All that the daemon goes on from after an update, so that a reader may begin here: what it believes, and of each
+    source what is possible by it and its newest exchange."""
+    return {
+        "type": "state",
+        "update": belief.update,
+        "wander_ppt_s": oscillator.wander_ppt_s,
+        "belief": None if belief.track is None else _track(belief.track),
+        "voices": [
+            {"track": _track(track), "newest": _heard(name, newest)} for name, (track, newest) in voices.items()
+        ],
+    }
+
+
+def _track(track: Track) -> Record:
+    """Offsets in picoseconds and rates in parts per trillion at the corners, and the interval by drift alone."""
+    return {
+        "raw_ns": str(track.as_of_raw_ns),
+        "pairs": [[str(offset_ps), rate_ppt] for offset_ps, rate_ppt in track.pairs],
+        "loose": [str(track.loose.earliest_ns), str(track.loose.latest_ns)],
+    }
 
 
 def broke_record(why: str, update: int, raw_ns: int) -> Record:

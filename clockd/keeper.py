@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clockd import leap, polling
-from clockd.journal import Record, broke_record, update_record
+from clockd.journal import Record, broke_record, state_record, update_record
 from clockd.ntp.exchange import STRATA, Exchange, Reason, Rejected
 from clockd.states import State, Why
 from clockd.tracking import (
@@ -31,6 +31,7 @@ from model.clock import Interval, tolerated_liars
 from model.track import Broken, Oscillator, Track, extent, later, touches
 
 SECOND_NS: Final = 1_000_000_000
+STATE_EVERY: Final = 64  # updates; a state is as long as some five of them
 SUSPENDED_NS: Final = 1_000_000  # no suspend is this short; two clocks are read within it
 
 Note = tuple[str, dict[str, str | int]]
@@ -78,6 +79,8 @@ class Keeper:
         self.notes: list[Note] = []
         self.records: list[Record] = []
         self._deaf_until_raw_ns = 0
+        self._since_state = 0
+        """Updates that were told since the state was."""
 
     @property
     def has_news(self) -> bool:
@@ -139,6 +142,7 @@ class Keeper:
         if self.belief.state is State.DISRUPTED and before.state is not State.DISRUPTED:
             self._hurry(but=None)
         self.records.append(update_record(self.belief, news, counted, self.oscillator))
+        self._tell_state()
         believed = self.belief.track and later(self.belief.track, now_raw_ns, self.oscillator)
         needed = len(said) - tolerated_liars(counted)
         coming = leap.announced([heard[speaker].newest.leap for speaker in said], needed)
@@ -147,6 +151,15 @@ class Keeper:
             announced = [v.newest.sent_raw_ns for v in heard.values() if v.newest.leap] if coming else []
             offset = extent(believed)
             self.leap_from_raw_ns = min((leap.void_from_raw_ns(offset, at) for at in announced), default=None)
+
+    def _tell_state(self) -> None:
+        """Every so many updates: all that follows goes on from this."""
+        self._since_state += 1
+        if self._since_state >= STATE_EVERY and self.belief.track is not None:
+            self._since_state = 0
+            voices = {name: source.voice for name, source in self.sources.items() if source.voice}
+            told = {name: (voice.track, voice.newest) for name, voice in voices.items()}
+            self.records.append(state_record(self.belief, told, self.oscillator))
 
     def _judge(
         self,

@@ -30,6 +30,8 @@ from tests.beacons import OwnBeacon
 SEED = bytes(range(32))
 OPENS_NS = 1_795_809_600_000_000_000
 """2026-11-27T20:00:00Z."""
+LOOKED_NS = OPENS_NS + 1_000, OPENS_NS + 1_009
+"""Every look, by the arbiter's clock: after all that there is to be read."""
 BEACON = OwnBeacon(OPENS_NS // 10**9 - 50)
 
 
@@ -232,7 +234,7 @@ class Performance:
         return self._marks[region]
 
     def _look(self) -> Iterator[Decision]:
-        seen = self.fold.look({region: self._mark_ns(region) for region in self.fold.regions}, 5, 9)
+        seen = self.fold.look({region: self._mark_ns(region) for region in self.fold.regions}, *LOOKED_NS)
         yield from self._record([seen, *self.fold.see(seen)])
 
     def _record(self, decisions: list[Decision]) -> Iterator[Decision]:

@@ -29,7 +29,7 @@ from proofs.audit import back_dating, fairness, series
 from proofs.audit.case import Case, Wishes
 from proofs.audit.clocks import Evidence, check_journals
 from proofs.audit.decisions import KINDS, check_decisions
-from proofs.audit.logs import check_logs
+from proofs.audit.logs import check_logs, check_receipts
 from proofs.audit.manifest import check_heads, check_manifest
 from proofs.audit.outcomes import REASONS, check_outcomes
 from proofs.audit.promises import check_promises
@@ -73,6 +73,7 @@ def _walk(case: Case) -> Evidence:
         ("clock journals", journals),
         ("regions' logs", lambda case: check_logs(case, evidence)),
         ("decisions, made again", check_decisions),
+        ("stamps against looks", check_receipts),
         ("signed checkpoints", check_against_logs),
         ("outcomes", check_outcomes),
         ("promises", check_promises),

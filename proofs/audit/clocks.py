@@ -54,6 +54,8 @@ class Evidence:
     """Stamps of hosts without a journal."""
     _unsure: Counter[str] = field(default_factory=Counter)
     """Stamps that name an update which could not be computed again."""
+    _on_state: Counter[str] = field(default_factory=Counter)
+    """Stamps that name an update which was computed again from a state that was stated."""
     _quick: "dict[bytes, _Quick]" = field(default_factory=dict)
 
     def check(
@@ -70,6 +72,8 @@ class Evidence:
                 self._without[host] += times
             elif any(not said.is_recomputed for said in self.said.get(clock, ())):
                 self._unsure[host] += times
+            elif any(said.rests_on_state for said in self.said.get(clock, ())):
+                self._on_state[host] += times
         if not self.hosts:
             return
         quick = self._quick
@@ -128,6 +132,13 @@ class Evidence:
             case.not_checked.append(
                 f"The clock lines behind {sum(self._unsure.values()):,} stamps: the journals of {hosts} begin in the "
                 "middle, after what they follow from; the stamps' bounds were checked against the lines as stated."
+            )
+        if self._on_state:
+            hosts = shortened(", ".join(sorted(self._on_state)))
+            case.not_checked.append(
+                f"What the clocks of {hosts} were believed to be when their journals begin: these are excerpts, and "
+                f"the first state in each is taken as stated. From there the lines behind "
+                f"{sum(self._on_state.values()):,} stamps were computed again."
             )
         local = [host.host for host in self.hosts.values() if host.local]
         if local:

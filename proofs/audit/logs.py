@@ -1,9 +1,10 @@
 """The fourth stop: each region's log, streamed once. Its form, its numbers, its names, its chain, its Merkle tree.
 
 What is asked of one entry alone is asked here, too: that its stamp does not come before an arbiter's heartbeat that its
-gateway had already read (one of the two clocks would be broken, design 3.8), and that its bound is no better than the
-clock journal allows (`clocks.py`). Lines are read by the columns of `model/columns.py`; where those see anything odd,
-the law (`model/wire.py`) is asked line by line and says which and why.
+gateway had already read, nor (once the decisions are read) after the look that counts it, since one of the two clocks
+would be broken, design 3.8; and that its bound is no better than the clock journal allows (`clocks.py`). Lines are read
+by the columns of `model/columns.py`; where those see anything odd, the law (`model/wire.py`) is asked line by line and
+says which and why.
 
 Kept of a log: stamps, bounds and a hash of each buyer, in arrays. The next stop reads the lines again.
 """
@@ -12,14 +13,15 @@ import re
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import sub
 from typing import Final
 
-from model import wire
+from model import guards, wire
 from model.columns import Columns, are_named_after, read_columns
 from model.merkle import CompactTree
 from model.note import Checkpoint
 from model.vocabulary import Head
-from proofs.audit.case import Case, Log, log_file
+from proofs.audit.case import Case, Log, RegionLooks, log_file
 from proofs.audit.clocks import Evidence
 from proofs.findings import FindingError
 
@@ -107,12 +109,35 @@ def _by_the_law(log: Log, block: Sequence[bytes]) -> Columns:
 
 def _check_heard(case: Case, file: str, columns: Columns, bounds_ns: Sequence[int], heard: Sequence[bytes]) -> None:
     """A heartbeat says that it was sent at `heard_ns` at the earliest, and the request came after it was read."""
-    stamps_ns = columns.stamps_ns
-    for at, (stamp_ns, bound_ns, heard_ns) in enumerate(zip(stamps_ns, bounds_ns, map(int, heard), strict=True)):
-        if stamp_ns + bound_ns < heard_ns:
+    stamps_ns, heard_ns = columns.stamps_ns, list(map(int, heard))
+    contradictions = list(map(guards.contradicts_heartbeat, stamps_ns, bounds_ns, heard_ns))
+    if not any(contradictions):
+        return
+    for at, contradicts in enumerate(contradictions):
+        if contradicts:
             rule = "no stamp comes before a heartbeat that was read before the request arrived, beyond its bound"
-            found = f"{stamp_ns} ± {bound_ns}: this host's clock or the arbiter's is broken"
-            case.found(file, columns.first_seq + at, rule, found, f"{heard_ns} or later")
+            found = f"{stamps_ns[at]} ± {bounds_ns[at]}: this host's clock or the arbiter's is broken"
+            case.found(file, columns.first_seq + at, rule, found, f"{heard_ns[at]} or later")
+
+
+def check_receipts(case: Case) -> None:
+    """No entry is stamped after the arbiter, by its own clock, had read it: each against the look that counts it.
+
+    The guard is monotone in stamp − bound, so it holds for all that a look counts if it holds for the greatest.
+    """
+    if case.logs is None or case.decided is None:
+        return
+    looks = case.decided.looks
+    for region, log in case.logs.items():
+        of, read = looks.of.get(region, RegionLooks()), 0
+        for seq, latest_ns in zip(of.seqs, looks.latest_ns, strict=False):
+            earliest_ns = list(map(sub, log.stamps_ns[read:seq], log.bounds_ns[read:seq]))
+            if earliest_ns and guards.contradicts_receipt(max(earliest_ns), 0, latest_ns):
+                at = read + earliest_ns.index(max(earliest_ns))
+                rule = "no stamp comes after the look that counts the entry, beyond its bound"
+                found = f"{log.stamps_ns[at]} ± {log.bounds_ns[at]}: this host's clock or the arbiter's is broken"
+                case.found(log_file(region), at + 1, rule, found, f"{latest_ns} or earlier")
+            read = max(read, seq)
 
 
 def _expect_each_once(case: Case, log: Log, requests: "array[int]") -> None:

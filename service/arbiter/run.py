@@ -6,7 +6,9 @@ may go on being delivered meanwhile, since no decision hangs on when they are.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -147,17 +149,30 @@ class SaleRun:
         """Decide what can be decided now, and record it. Returns whether anything was recorded."""
         if not self._news:
             return False
-        async with self._deciding:
+        async with self._alone(at) as now:
             if self.fold.over:
                 return False
             self._news = False
-            seen = self._look(at)
+            seen = self._look(now)
             follows = self.fold.see(seen)
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
             if follows or self._is_worth_a_record(seen):
                 await self._record([seen, *follows])
             return bool(follows)
+
+    @asynccontextmanager
+    async def _alone(self, at: Interval) -> AsyncIterator[Interval]:
+        """One decision at a time. Gives the time that it is by then: whoever had to wait has read on meanwhile, and no
+        look may count an entry that came after it."""
+        if not self._deciding.locked():
+            async with self._deciding:
+                yield at
+            return
+        since_ns = time.monotonic_ns()
+        async with self._deciding:
+            waited_ns = time.monotonic_ns() - since_ns
+            yield Interval(at.earliest_ns, at.latest_ns + waited_ns + waited_ns // 8)
 
     def _is_worth_a_record(self, seen: Seen) -> bool:
         """Whether a look is recorded although nothing follows: so that a sale which waits for a beacon says, too, how
@@ -177,10 +192,10 @@ class SaleRun:
 
         Returns False where no value is waited for, unless it is the one that was entered before.
         """
-        async with self._deciding:
+        async with self._alone(at) as now:
             if not self.awaits_beacon or self.halting is not None:
                 return self.beacon == value
-            seen = self._look(at)
+            seen = self._look(now)
             follows = self.fold.see(seen)
             await self._record([seen, *follows, value, *self.fold.enter_beacon(value)])
             self._news = True
@@ -218,11 +233,11 @@ class SaleRun:
         if self._held_up_since_raw_ns is None:
             self._held_up_since_raw_ns = now_raw_ns
         cut_off = []
-        async with self._deciding:
+        async with self._alone(at) as now:
             for region in self.fold.regions:
                 if self.is_over or not self._is_silent(region, now_raw_ns):
                     continue
-                seen = self._look(at)
+                seen = self._look(now)
                 follows = self.fold.see(seen)
                 if follows and isinstance(follows[-1], Closed):
                     await self._record([seen, *follows])
@@ -257,12 +272,12 @@ class SaleRun:
 
     async def cancel(self, reason: str, at: Interval) -> bool:
         """Stop the sale for an operator. Returns False where it is decided already, unless by this very call before."""
-        async with self._deciding:
+        async with self._alone(at) as now:
             if self.fold.cancelled:
                 return self.cancel_reason == reason
             if self.fold.is_decided or self.halting is not None:
                 return False
-            seen = self._look(at)
+            seen = self._look(now)
             follows = self.fold.see(seen)
             if not self.fold.is_decided:
                 follows.append(self.fold.cancel(reason))

@@ -3,8 +3,8 @@
 A stamp names an update of its host's clock (`<host>/<update>`), and clockd's journal has each update with the raw
 timestamps behind it. The journal is a file on the host; a bundle is made where the arbiter is. So the notary of each
 host hands in its journal's lines, byte for byte, to the region's store while a sale runs: from the moment when the
-region raises a mark for it until it is over. What goes ahead of them is the daemon's `start` record and the updates
-just before, since the first stamps rest on those.
+region raises a mark for it until it is over. What goes ahead of them is the daemon's `start` record and the lines from
+just before, since the first stamps rest on those; they begin with a `state`, from which an auditor can compute on.
 
 It is bounded three times: by the sale's time, by what clockd writes (an update a poll), and by `MOST_LINES`.
 """
@@ -12,6 +12,7 @@ It is bounded three times: by the sale's time, by what clockd writes (an update 
 import json
 import os
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -140,8 +141,8 @@ class JournalDelivery:
             some = lines[start : start + PUSHED_AT_ONCE]
             words = [word for _, line in some for word in (line, b"")]
             done = int(await self._push(keys=[key], args=[str(self._handed_in + 1), *words]))
-            if done < self._handed_in + len(some):
-                self._handed_in = -1  # another notary of this host was there first: see how far it came
+            if done != self._handed_in + len(some):
+                self._handed_in = -1  # another notary of this host is at work: see how far it came
                 return
             self._handed_in, self._last = done, some[-1][0]
         if self._handed_in > MOST_LINES:
@@ -149,15 +150,40 @@ class JournalDelivery:
             _log.error("clock journal of a sale is too long: the rest is not kept", sale=self._sale, lines=MOST_LINES)
 
     async def _first(self, key: str) -> list[tuple[int, bytes]]:
-        """What to hand in first: all that is at hand, or what follows the last line that is there already."""
+        """What to hand in first: all that is at hand, or what follows the lines that are there already. Nothing, and
+        asked again, where these are ahead of us: another notary of this host has read on."""
         store: Any = self._store
         await store.sadd(keys.journals(self._sale), self._journal.host)
-        self._handed_in = int(await store.xlen(key))
+        newest = await store.xrevrange(key, count=LINES_BEFORE)
+        there = [fields[keys.LINE] for _, fields in reversed(newest)]
         lines = list(self._journal.recent)
-        if self._handed_in:
-            newest = (await store.xrevrange(key, count=1))[0][1][keys.LINE]
-            known = max((number for number, line in lines if line == newest), default=0)
-            return [each for each in lines if each[0] > known]
-        if self._journal.start and all(line != self._journal.start for _, line in lines):
-            return [(0, self._journal.start), *lines]
-        return lines
+        length = int(newest[0][0].partition(b"-")[0]) if newest else 0
+        if there:
+            known = handed_in(there, [line for _, line in lines])
+            if known is None:
+                return []
+            self._handed_in = length
+            self._last = lines[known - 1][0] if known else 0
+            return lines[known:]
+        self._handed_in = 0
+        if not self._journal.start or any(line == self._journal.start for _, line in lines):
+            return lines
+        states = (at for at, (_, line) in enumerate(lines) if b'"type":"state"' in line)
+        return [(0, self._journal.start), *lines[next(states, 0) :]]
+
+
+def handed_in(there: Sequence[bytes], ours: Sequence[bytes]) -> int | None:
+    """How many of our lines a store has, of whose newest lines we see some; None where it has lines that we have not
+    read yet.
+
+    Two lines may be equal, so it is runs of them that are laid upon each other: what is there ends with our first n.
+    A `start` record, which is put ahead of an excerpt, follows nothing. Where no run fits, all of ours is new: the
+    notary was away for longer than it remembers.
+    """
+    for known in range(len(ours), 0, -1):
+        if all(one == other for one, other in zip(reversed(there), reversed(ours[:known]), strict=False)):
+            return known
+        if b'"type":"start"' in there[0] and list(there[1:]) == list(ours[max(0, known - len(there) + 1) : known]):
+            return known
+    is_ahead = len(ours) > 0 and ours[-1] in there
+    return None if is_ahead else 0

@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from model.vocabulary import Seen
 from proofs.audit import Report, audit, render
 from tests.stories import SEED, Performance, Story, a_full_sale, seal, stories, write_bundle, zipped
 
@@ -164,8 +166,8 @@ CAREFUL = [
     (DECISIONS, swap('"reason":"sold_out"', '"reason":"time"'), DECISIONS),
     (DECISIONS, swap('"reason":"sold_out"', '"reason":["sold_out"]'), DECISIONS),
     (DECISIONS, swap('"reason":"sold_out"', '"reason":' + "[" * 5000 + "]" * 5000), DECISIONS),
-    (DECISIONS, swap('"earliest_ns":"5"', '"earliest_ns":"10"'), DECISIONS),
-    (DECISIONS, swap('"earliest_ns":"5"', '"earliest_ns":"' + "9" * 6000 + '"'), DECISIONS),
+    (DECISIONS, swap('"earliest_ns":"1795809600000001000"', '"earliest_ns":"1795809600000001010"'), DECISIONS),
+    (DECISIONS, swap('"earliest_ns":"1795809600000001000"', '"earliest_ns":"' + "9" * 6000 + '"'), DECISIONS),
     (DECISIONS, swap('"seq":1', '"seq":9007199254740991'), DECISIONS),
     (DECISIONS, swap('"mark_ns":"', '"mark_ns":"9'), DECISIONS),
     (DECISIONS, renumbered_without("won"), DECISIONS),
@@ -295,3 +297,21 @@ def test_the_report_reads_well_for_people_and_for_programs(bundle: Path) -> None
     fields = json.loads(json.dumps(bad.fields()))
     assert fields["ok"] is False
     assert fields["findings"][0]["file"] == OUTCOMES
+
+
+def test_an_entry_that_is_stamped_after_the_look_that_counts_it_is_found(tmp_path: Path) -> None:
+    """Beyond its bound, to the nanosecond: one of the two clocks is broken."""
+    performance = a_full_sale()
+    at, look = next(
+        (at, each)
+        for at, each in enumerate(performance.decisions)
+        if isinstance(each, Seen) and each.regions["north"].seq
+    )
+    counted = performance.story.logs["north"][: look.regions["north"].seq]
+    last = max(counted, key=lambda entry: entry.stamp_ns - entry.bound_ns)
+    least_ns = last.stamp_ns - last.bound_ns
+    for latest_ns, is_found in ((least_ns, False), (least_ns - 1, True)):
+        performance.decisions[at] = replace(look, earliest_ns=0, latest_ns=latest_ns)
+        findings = audit(write_bundle(tmp_path / f"{latest_ns}", performance)).findings
+        accused = [finding.line for finding in findings if finding.file == "regions/north.jsonl"]
+        assert accused == ([last.seq] if is_found else [])

@@ -1,5 +1,6 @@
 """Clock journals: what the daemon wrote is computed again to the nanosecond, and what somebody else wrote is found."""
 
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -20,7 +21,27 @@ def test_whatever_befell_a_host_its_journal_comes_out_again(tmp_path: Path, seed
     world.run(60)
     said = list(read_journal("clocks/h.jsonl", "h", map(line_of, world.journal)))
     assert all(each.is_recomputed for each in said)
-    assert len(said) == sum(record["type"] != "start" for record in world.journal)
+    assert len(said) == sum(record["type"] not in {"start", "state"} for record in world.journal)
+
+
+@pytest.mark.parametrize("seed", range(0, 30, 5))
+def test_an_excerpt_that_begins_with_a_state_comes_out_the_same(tmp_path: Path, seed: int) -> None:
+    """From any state on, to the nanosecond, whatever befalls the host; every later state follows, too."""
+    world = JournalledWorld(seed, tmp_path / "page", wander_times=1 + 20 * (seed % 3 == 0))
+    world.run(60)
+    lines = list(map(line_of, world.journal))
+    whole = {each.at: each for each in read_journal("clocks/h.jsonl", "h", lines)}
+    began = 0
+    for at, record in enumerate(world.journal):
+        if record["type"] == "start":
+            began = at
+        elif record["type"] == "state":
+            excerpt = list(read_journal("clocks/h.jsonl", "h", [lines[began], *lines[at:]]))
+            stated, *later = excerpt
+            assert (stated.number, stated.is_recomputed, stated.rests_on_state) == (record["update"], False, True)
+            assert all(said.is_recomputed for said in later)
+            assert [said.line for said in later] == [whole[said.at + at - 1].line for said in later]
+    assert not any(said.rests_on_state for said in whole.values())
 
 
 SECOND = 1_000_000_000
@@ -31,18 +52,85 @@ def read(lines: list[bytes]) -> list[Said]:
     return list(read_journal("clocks/h.jsonl", "h", lines))
 
 
-def test_an_excerpt_is_read_as_far_as_it_can_be() -> None:
+OLD = [line for line in HOST.lines() if b'"type":"state"' not in line]
+"""What a daemon wrote that told no states."""
+STATE = next(at for at, line in enumerate(HOST.lines()) if b'"type":"state"' in line)
+
+
+def test_an_excerpt_without_a_state_is_read_as_far_as_it_can_be() -> None:
     """The `start` and the time around a sale: what came between is missing, so nothing can be computed anew."""
-    lines = HOST.lines()
-    assert all(said.is_recomputed for said in read(lines))
-    excerpt = read([lines[0], *lines[60:]])
+    assert all(said.is_recomputed for said in read(OLD))
+    excerpt = read([OLD[0], *OLD[60:]])
     assert not any(said.is_recomputed for said in excerpt)
-    assert [said.line for said in excerpt] == [said.line for said in read(lines)[59:]]
-    assert not any(said.is_recomputed for said in read(lines[60:]))
+    assert [said.line for said in excerpt] == [said.line for said in read(OLD)[59:]]
+    assert not any(said.is_recomputed for said in read(OLD[60:]))
+
+
+def test_a_state_in_the_middle_makes_the_rest_computable() -> None:
+    lines = HOST.lines()
+    said = read([lines[0], *lines[STATE - 5 :]])
+    assert [each.is_recomputed for each in said] == [False] * 5 + [True] * (len(lines) - STATE - 1)
+    assert [each.line for each in said] == [each.line for each in read(lines)][STATE - 6 :]
+
+
+def state_with(change: Callable[[dict], object]) -> bytes:
+    record = json.loads(HOST.lines()[STATE])
+    change(record)
+    return line_of(record)
+
+
+STATE_LIES: list[tuple[Callable[[dict], object], bool]] = [
+    (lambda r: r.update(update=r["update"] + 1), False),
+    (lambda r: r.update(wander_ppt_s=5), False),
+    (lambda r: r.update(belief=None), False),
+    (lambda r: r["voices"].pop(), False),
+    (lambda r: r["voices"][0]["newest"].update(source="mallory"), True),
+    (lambda r: r["voices"][0]["newest"].update(t2_ns="5", t3_ns="6"), True),
+    (lambda r: r["voices"].append(r["voices"][0]), True),
+    (lambda r: r["voices"][0]["track"].update(loose=["5", "4"]), True),
+    (lambda r: r["voices"][0]["track"].update(loose=["5", "6"]), True),
+    (lambda r: r["belief"].update(pairs=[]), True),
+    (lambda r: r["belief"].update(pairs=r["belief"]["pairs"][::-1]), True),
+    (lambda r: r["belief"].update(pairs=r["belief"]["pairs"][:2]), True),
+    (lambda r: r["belief"].update(pairs=r["belief"]["pairs"] * 2), True),
+    (lambda r: r["belief"].update(pairs=[["1", "2"]]), True),
+    (lambda r: r["belief"].update(raw_ns=7), True),
+    (lambda r: r.update(voices=7), True),
+    (lambda r: r.update(more=1), True),
+    (lambda r: r.pop("belief"), True),
+]
+
+
+@pytest.mark.parametrize(("change", "is_absurd"), STATE_LIES)
+def test_a_state_that_is_not_what_follows_is_found(change: Callable[[dict], object], is_absurd: bool) -> None:
+    """In a whole journal any lie; at the beginning of an excerpt what cannot be."""
+    lines, lie = HOST.lines(), state_with(change)
+    with pytest.raises(FindingError) as found:
+        read([*lines[:STATE], lie, *lines[STATE + 1 :]])
+    assert found.value.finding.line == STATE + 1
+    with pytest.raises(FindingError) if is_absurd else contextlib.nullcontext():
+        read([lines[0], lie])
+
+
+def test_a_state_that_nothing_follows_from_is_found_by_the_next_line() -> None:
+    """A belief moved a little, within what its exchanges allow: the update after it does not come out."""
+
+    def moved(record: dict) -> None:
+        record["belief"]["pairs"] = [[str(int(o) + 1_000), f] for o, f in record["belief"]["pairs"]]
+
+    lines = HOST.lines()
+    with pytest.raises(FindingError, match="what follows from the exchanges") as found:
+        read([lines[0], state_with(moved), *lines[STATE + 1 :]])
+    assert found.value.finding.line == 3
+
+
+def test_a_state_without_a_start_is_found() -> None:
+    with pytest.raises(FindingError, match="a state comes after a start"):
+        read(HOST.lines()[STATE:])
 
 
 def test_an_excerpt_that_does_not_agree_with_its_own_exchanges_is_found() -> None:
-    lines = HOST.lines()
+    lines = OLD
     record = json.loads(lines[90])
     record["utc_minus_raw_ns"] = str(int(record["utc_minus_raw_ns"]) + 60_000_000)
     with pytest.raises(FindingError) as found:

@@ -11,7 +11,7 @@ from model.outcomes import Standing
 from model.vocabulary import Closed, Complete, Decision, Entry, SoldOut, Won
 from proofs.audit import audit
 from tests import oracle
-from tests.stories import OPENS_NS, SEED, Performance, Story, beacon_value, entry, terms, write_bundle
+from tests.stories import LOOKED_NS, OPENS_NS, SEED, Performance, Story, beacon_value, entry, terms, write_bundle
 
 TRACES = sorted((Path(__file__).parents[1] / "traces").glob("*.txt"))
 
@@ -44,7 +44,7 @@ class Told:
                 self.delivered[region] += 1
         marks = dict(each.split() for each in words.split(",")) if not words.strip().isdigit() else {}
         seen = self.fold.look(
-            {region: OPENS_NS + int(marks.get(region, words)) for region in self.fold.regions}, OPENS_NS, OPENS_NS + 9
+            {region: OPENS_NS + int(marks.get(region, words)) for region in self.fold.regions}, *LOOKED_NS
         )
         self.record(seen, self.fold.see(seen))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import redis
 
 from clockd.journal import Journal
-from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile
+from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile, handed_in
 from service.store import keys
 from service.store.embedded import EmbeddedStore
 from service.store.opening import Store, connect
@@ -96,6 +97,92 @@ def test_a_journal_without_a_name_is_nobodys(
     with_store(server, lambda store: JournalDelivery(store, SALE, follower).hand_in())
     follower.close()
     assert client.keys() == []
+
+
+def lines_of(*numbers: int) -> list[bytes]:
+    return [b"%d" % number for number in numbers]
+
+
+START = b'{"type":"start"}'
+
+
+@pytest.mark.parametrize(
+    ("there", "ours", "known"),
+    [
+        (lines_of(1, 2, 3), lines_of(1, 2, 3, 4, 5), 3),
+        (lines_of(1, 2, 3), lines_of(3, 4, 5), 1),
+        (lines_of(1, 2, 3), lines_of(1, 2, 3), 3),
+        (lines_of(1, 2, 3, 4), lines_of(1, 2), None),
+        (lines_of(2, 3, 4), lines_of(1, 2, 3), None),
+        (lines_of(1, 2), lines_of(5, 6), 0),
+        (lines_of(1, 2), [], 0),
+        (lines_of(7, 7, 7), lines_of(1, 7, 7, 7, 2), 4),
+        (lines_of(1, 7), lines_of(1, 7, 7), 2),
+        ([START, *lines_of(4, 5)], lines_of(2, 3, 4, 5, 6), 4),
+        ([START, *lines_of(4, 5)], lines_of(4, 5, 6), 2),
+        ([START, *lines_of(4, 5)], [START, *lines_of(4, 5, 6)], 3),
+        ([START, *lines_of(4, 5, 6)], lines_of(2, 3, 4, 5), None),
+    ],
+)
+def test_what_a_store_has_is_found_among_what_is_at_hand(
+    there: list[bytes], ours: list[bytes], known: int | None
+) -> None:
+    assert handed_in(there, ours) == known
+
+
+def test_two_notaries_that_take_turns_in_any_way_hand_each_line_in_once(
+    server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path
+) -> None:
+    """Each reads on and hands in when it likes, and forgets where it was now and then."""
+    path, chance = tmp_path / "clock.jsonl", random.Random(8)
+    journal = Journal(path, 1_000_000)
+    journal.append([start(), *updates(1, 400)])
+
+    async def work(store: Store) -> None:
+        files = [JournalFile(path), JournalFile(path)]
+        deliveries = [JournalDelivery(store, SALE, file) for file in files]
+        for file in files:
+            file.read_on()
+        last = 400
+        for _ in range(300):
+            which, new = chance.randrange(2), chance.randrange(4)
+            journal.append(updates(last + 1, last + new))
+            last += new
+            match chance.randrange(4):
+                case 0:
+                    files[which].read_on()
+                case 1:
+                    deliveries[which] = JournalDelivery(store, SALE, files[which])
+                case _:
+                    await deliveries[which].hand_in()
+        for file, delivery in zip(files, deliveries, strict=True):
+            file.read_on()
+            for _ in range(3):
+                await delivery.hand_in()
+            file.close()
+
+    with_store(server, work)
+    numbers = [record["update"] for record in kept(client)[1:]]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert numbers[0] == 400 - LINES_BEFORE + 1
+
+
+def test_an_excerpt_begins_with_a_state(server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", 1_000_000)
+    journal.append([start()])
+    for first in range(1, 1000, 64):
+        journal.append([*updates(first, first + 63), {"type": "state", "update": first + 63}])
+    follower = JournalFile(tmp_path / "j")
+    follower.read_on()
+    with_store(server, lambda store: JournalDelivery(store, SALE, follower).hand_in())
+    follower.close()
+    found = kept(client)
+    assert found[0] == start()
+    assert found[1]["type"] == "state"
+    assert [record["update"] for record in found[2:] if record["type"] == "update"] == list(
+        range(found[1]["update"] + 1, 1025)
+    )
+    assert len(found) > LINES_BEFORE - 66
 
 
 def test_lines_are_handed_in_once_with_those_before(
