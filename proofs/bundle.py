@@ -59,8 +59,10 @@ class _File:
 class Bundle:
     """The files of a bundle by their names, and what is already wrong with those names."""
 
-    def __init__(self, files: dict[str, _File], findings: list[Finding]) -> None:
+    def __init__(self, files: dict[str, _File], findings: list[Finding], may_be_shared: bool) -> None:
         self._files = files
+        self.may_be_shared = may_be_shared
+        """Whether several processes may read it at once."""
         self.findings = findings
         self.read_bytes = 0
         """How many bytes have been read of all files together; each reading counts again."""
@@ -185,10 +187,10 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             raise NotABundleError(f"{path} is neither a folder nor a zip of one ({error})") from error
         except (OSError, ValueError, NotImplementedError) as error:
             raise NotABundleError(f"{path} cannot be read ({error})") from error
-        yield _bundle(path, files, findings)
+        yield _bundle(path, files, findings, stat.S_ISDIR(mode))
 
 
-def _bundle(path: Path, files: dict[str, _File], findings: list[Finding]) -> Bundle:
+def _bundle(path: Path, files: dict[str, _File], findings: list[Finding], may_be_shared: bool) -> Bundle:
     if sum(mark in files for mark in _MARKS) < 2:
         raise NotABundleError(f"{path} is no bundle: it has not even two of {', '.join(_MARKS)}")
     if sum(file.size_bytes for file in files.values()) > MOST_BYTES:
@@ -196,7 +198,7 @@ def _bundle(path: Path, files: dict[str, _File], findings: list[Finding]) -> Bun
     for name in [name for name in files if not _KNOWN.fullmatch(name)]:
         del files[name]
         findings.append(Finding(_shown(name), None, "no file is in a bundle that does not belong there"))
-    return Bundle(files, findings)
+    return Bundle(files, findings, may_be_shared)
 
 
 def _in_folder(path: Path) -> tuple[dict[str, _File], list[Finding]]:

@@ -7,7 +7,7 @@ its text. Whoever needs the text reads the file again (`Case.blocks`), which is 
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from model import wire
@@ -138,8 +138,21 @@ class Case:
     at_checkpoint: dict[str, tuple[bytes, Head] | None] = field(default_factory=dict)
     """By log, root and head at its checkpoint's size; None where the log is shorter."""
     logs: dict[RegionName, Log] | None = None
+    replayed: "Replayed | None" = None
+    """What the decisions came to, before it is known whether the logs are sound."""
     decided: Decided | None = None
     told: Told | None = None
+
+    def aside(self) -> "Case":
+        """The same, for a part of the audit that may be done in another process: what it establishes is taken back by
+        `take_back`."""
+        return replace(self, findings=[], alarms=[], not_checked=[], at_checkpoint={})
+
+    def take_back(self, part: "Apart") -> None:
+        """What a part found, and what it read of a log's checkpoint."""
+        for finding in part.findings:
+            self.keep(finding)
+        self.at_checkpoint.update(part.at_checkpoint)
 
     def found(self, file: str, line: int | None, rule: str, found: str = "", expected: str = "") -> None:
         """Something is not as it must be."""
@@ -170,6 +183,27 @@ class Case:
             return wire.parse_canonical(line)
         except (ValueError, RecursionError) as error:
             raise FindingError(name, 1, "the record is canonical JSON", str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What a part of an audit sends back, besides what it was done for."""
+
+    findings: list[Finding]
+    at_checkpoint: dict[str, tuple[bytes, Head] | None]
+
+    @classmethod
+    def of(cls, aside: Case) -> "Apart":
+        """Of the case that a part was given."""
+        return cls(aside.findings, aside.at_checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay of the decision log came to; `decided` is None where it does not hold."""
+
+    decided: Decided | None
+    apart: Apart
 
 
 def log_file(region: RegionName) -> str:

@@ -12,7 +12,8 @@ that is asked.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
@@ -20,7 +21,8 @@ from model.clock import PPB, PPT, Line, extrapolated_ns, growth_ns, rate_growth_
 from model.columns import Columns
 from proofs.audit.case import Case, Log
 from proofs.audit.journal import Said, read_journal
-from proofs.findings import FindingError, shortened
+from proofs.audit.workers import side_by_side
+from proofs.findings import Finding, FindingError, shortened
 
 ROUNDING_NS: Final = 2
 MOST_UPDATES: Final = 2_000_000
@@ -57,6 +59,20 @@ class Evidence:
     _on_state: Counter[str] = field(default_factory=Counter)
     """Stamps that name an update which was computed again from a state that was stated."""
     _quick: "dict[bytes, _Quick]" = field(default_factory=dict)
+
+    def for_one_log(self) -> "Evidence":
+        """The same, with counts of its own."""
+        return replace(self, _without=Counter(), _unsure=Counter(), _on_state=Counter(), _quick={})
+
+    def only_counts(self) -> "Evidence":
+        """What was counted, and nothing that whoever asked has already."""
+        return Evidence(_without=self._without, _unsure=self._unsure, _on_state=self._on_state)
+
+    def count(self, of_one_log: "Evidence") -> None:
+        """Take back what was counted of one log."""
+        self._without.update(of_one_log._without)
+        self._unsure.update(of_one_log._unsure)
+        self._on_state.update(of_one_log._on_state)
 
     def check(
         self, case: Case, file: str, log: Log, columns: Columns, bounds_ns: Sequence[int], clocks: Sequence[bytes]
@@ -184,21 +200,37 @@ class _Need:
 def check_journals(case: Case) -> Evidence:
     """Read every journal of the bundle."""
     evidence, updates = Evidence(), 0
-    for name in case.bundle.names:
-        if not name.startswith("clocks/"):
-            continue
-        host = PurePosixPath(name).name.removesuffix(".jsonl")
-        counts = Counter[str]()
-        try:
-            for said in read_journal(name, host, case.bundle.lines(name)):
-                updates += 1
-                if updates > MOST_UPDATES:
-                    raise FindingError(name, said.at, f"journals have at most {MOST_UPDATES} updates")
-                evidence.said.setdefault(f"{host}/{said.number}".encode(), []).append(said)
-                counts.update(recomputed=said.is_recomputed, local=said.is_local, updates=1)
-        except FindingError as error:
-            case.keep(error.finding)
+    names = [name for name in case.bundle.names if name.startswith("clocks/")]
+    for name, said, finding in side_by_side(case, [partial(_read_journal, case, name) for name in names]):
+        host = _host_of(name)
+        updates += len(said)
+        if updates > MOST_UPDATES and finding is None:
+            finding = Finding(name, None, f"journals have at most {MOST_UPDATES} updates")  # noqa: PLW2901
+        for each in said:
+            evidence.said.setdefault(f"{host}/{each.number}".encode(), []).append(each)
+        if finding is not None:
+            case.keep(finding)
             evidence.broken.add(host)
             continue
+        counts = Counter[str](updates=len(said), recomputed=0, local=0)
+        for each in said:
+            counts.update(recomputed=each.is_recomputed, local=each.is_local)
         evidence.hosts[host] = HostClock(host, counts["updates"], counts["recomputed"], counts["local"])
     return evidence
+
+
+def _read_journal(case: Case, name: str) -> tuple[str, list[Said], Finding | None]:
+    """What one journal says, up to the first thing that is wrong with it."""
+    read: list[Said] = []
+    try:
+        for said in read_journal(name, _host_of(name), case.bundle.lines(name)):
+            if len(read) == MOST_UPDATES:
+                raise FindingError(name, said.at, f"journals have at most {MOST_UPDATES} updates")
+            read.append(said)
+    except FindingError as error:
+        return name, read, error.finding
+    return name, read, None
+
+
+def _host_of(name: str) -> str:
+    return PurePosixPath(name).name.removesuffix(".jsonl")

@@ -18,17 +18,42 @@ from model.outcomes import Standing
 from model.replay import Replay
 from model.vocabulary import BeaconValue, Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
 from proofs.audit.beacon import check_entered
-from proofs.audit.case import DECISIONS, Case, Decided, Looks, RegionLooks, log_file
-from proofs.audit.logs import SignedTree
+from proofs.audit.case import DECISIONS, Apart, Case, Decided, Looks, RegionLooks, Replayed, log_file
+from proofs.audit.signed_tree import SignedTree
 from proofs.findings import FindingError
 
 KINDS: Final = ("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "complete", "beacon", "closed")
 
 
 def check_decisions(case: Case) -> None:
-    """Replay the whole decision log."""
-    if case.terms is None or case.logs is None or case.seed is None:
+    """Take what the replay came to, if it stands on sound logs."""
+    if case.logs is None or case.replayed is None:
         return
+    case.take_back(case.replayed.apart)
+    case.decided = case.replayed.decided
+    if case.decided is None:
+        return
+    standing = case.decided.standing
+    if case.beacon is not None and standing.beacon is None:
+        case.found(DECISIONS, case.decided.records, "a beacon's value that the seed's file tells was entered")
+    _expect_whole_logs(case, standing)
+    check_entered(case)
+
+
+def replay_decisions(case: Case) -> Replayed:
+    """Replay the whole decision log; nothing of what the other stops find is needed for it."""
+    aside = case.aside()
+    try:
+        decided = _replay(aside)
+    except FindingError as error:
+        aside.keep(error.finding)
+        decided = None
+    return Replayed(decided, Apart.of(aside))
+
+
+def _replay(case: Case) -> Decided | None:
+    if case.terms is None or case.seed is None:
+        return None
     lines = _LinesInTurn(case)
     replay = Replay(case.terms, case.seed, lines)
     tree = SignedTree(case.checkpoints.get("decisions")) if case.keys is not None else None
@@ -61,7 +86,10 @@ def check_decisions(case: Case) -> None:
         raise FindingError(DECISIONS, records or None, "the log ends with the sale closed or halted")
     if tree is not None:
         case.at_checkpoint["decisions"] = tree.at_checkpoint
-    case.decided = Decided(
+    stated = case.head_in_manifest("decisions")
+    if stated not in {"", head}:
+        case.found(DECISIONS, records, "the chain ends in the manifest's head", head, stated)
+    return Decided(
         records,
         head,
         tree.root() if tree is not None else b"",
@@ -71,13 +99,6 @@ def check_decisions(case: Case) -> None:
         standing,
         len(looks) if over_at_look < 0 else over_at_look,
     )
-    stated = case.head_in_manifest("decisions")
-    if stated not in {"", head}:
-        case.found(DECISIONS, records, "the chain ends in the manifest's head", head, stated)
-    if case.beacon is not None and standing.beacon is None:
-        case.found(DECISIONS, records, "a beacon's value that the seed's file tells was entered")
-    _expect_whole_logs(case, standing)
-    check_entered(case)
 
 
 def kind(decision: Decision) -> str:

@@ -11,18 +11,21 @@ Kept of a log: stamps, bounds and a hash of each buyer, in arrays. The next stop
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from operator import sub
 from typing import Final
 
 from model import guards, wire
 from model.columns import Columns, are_named_after, read_columns
-from model.merkle import CompactTree
-from model.note import Checkpoint
-from model.vocabulary import Head
-from proofs.audit.case import Case, Log, RegionLooks, log_file
+from model.vocabulary import RegionName
+from proofs.audit.case import Apart, Case, Log, RegionLooks, Replayed, log_file
 from proofs.audit.clocks import Evidence
+from proofs.audit.decisions import replay_decisions
+from proofs.audit.signed_tree import SignedTree
+from proofs.audit.workers import side_by_side
 from proofs.findings import FindingError
 
 _REST: Final = re.compile(rb'^\{"bound_ns":"([0-9]+)","buyer":"[^"]*","clock":"([^"]*)","heard_ns":"([0-9]+)"', re.M)
@@ -30,22 +33,47 @@ _REST: Final = re.compile(rb'^\{"bound_ns":"([0-9]+)","buyer":"[^"]*","clock":"(
 
 
 def check_logs(case: Case, evidence: Evidence) -> None:
-    """Read every region's log."""
+    """Read every region's log; and, since it takes long and needs none of that, replay the decisions beside it."""
     if case.terms is None:
         return
     expected = {log_file(region) for region in case.terms.regions}
     for name in case.bundle.names:
         if name.startswith("regions/") and name not in expected:
             case.found(name, None, "every log is of a region that the terms name")
-    logs = {}
-    for region in case.terms.regions:
-        try:
-            logs[region] = _read(case, Log(region), evidence)
-        except FindingError as error:
-            case.keep(error.finding)
-    if len(logs) == len(case.terms.regions):
-        case.logs = logs
+    parts: list[Callable[[], _ReadLog | Replayed]] = [partial(replay_decisions, case)]
+    parts += [partial(_read_apart, case, region, evidence) for region in case.terms.regions]
+    replayed, *logs = side_by_side(case, parts)
+    assert isinstance(replayed, Replayed)
+    case.replayed = replayed
+    read = {}
+    for each in logs:
+        assert isinstance(each, _ReadLog)
+        case.take_back(each.apart)
+        evidence.count(each.evidence)
+        if each.log is not None:
+            read[each.log.region] = each.log
+    if len(read) == len(case.terms.regions):
+        case.logs = read
     evidence.tell(case)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadLog:
+    """One region's log; None where it could not be read to its end."""
+
+    log: Log | None
+    evidence: Evidence
+    """Counts only."""
+    apart: Apart
+
+
+def _read_apart(case: Case, region: RegionName, evidence: Evidence) -> _ReadLog:
+    aside, counting, log = case.aside(), evidence.for_one_log(), None
+    try:
+        log = _read(aside, Log(region), counting)
+    except FindingError as error:
+        aside.keep(error.finding)
+    return _ReadLog(log, counting.only_counts(), Apart.of(aside))
 
 
 def _read(case: Case, log: Log, evidence: Evidence) -> Log:
@@ -152,31 +180,3 @@ def _expect_each_once(case: Case, log: Log, requests: "array[int]") -> None:
         if hash(entry.request) in suspects and first.setdefault(entry.request, number) != number:
             rule = f"no request is logged twice ({entry.request})"
             raise FindingError(log_file(log.region), number, rule, f"also in line {first[entry.request]}")
-
-
-class SignedTree:
-    """A log's Merkle tree as it is streamed, and what root and head were at the size of its checkpoint."""
-
-    def __init__(self, checkpoint: Checkpoint | None) -> None:
-        self._tree = CompactTree()
-        self._size = -1 if checkpoint is None else checkpoint.size
-        self.at_checkpoint: tuple[bytes, Head] | None = None
-        self._look(wire.FIRST_HEAD)
-
-    def extend(self, lines: Sequence[bytes], head: Head) -> None:
-        """More lines, after those with this head."""
-        left = self._size - self._tree.size
-        if 0 < left <= len(lines):
-            self._tree.extend(lines[:left])
-            self._look(wire.extend_all(head, lines[:left]))
-            self._tree.extend(lines[left:])
-        else:
-            self._tree.extend(lines)
-
-    def _look(self, head: Head) -> None:
-        if self._tree.size == self._size:
-            self.at_checkpoint = self._tree.root(), head
-
-    def root(self) -> bytes:
-        """The root of all lines."""
-        return self._tree.root()

@@ -3,6 +3,7 @@
 from typing import Final
 
 from service.bench import (
+    audit,
     batch,
     idle,
     latency,
@@ -28,5 +29,6 @@ BENCHMARKS: Final = (
     Benchmark("ledger", "What does a whole sale cost, from full region logs to every outcome?", whole_sale.measure),
     Benchmark("latency", "How long does a decision take beyond what the rule needs?", latency.measure),
     Benchmark("restart", "What does a million cost who wait, and a restart among them?", restart.measure),
+    Benchmark("audit", "What does it cost to check a finished sale of a million?", audit.measure),
     Benchmark("many", "What do many sales cost at once, idle ones, and those that are over?", many_sales.measure),
 )
