@@ -13,6 +13,7 @@ import structlog
 
 from model.terms import Breach, Keys, Terms, TermsError, published_in_time, read_terms
 from model.vocabulary import SaleId
+from model.wire import parse_canonical
 from service.arbiter.beacons import Told
 from service.arbiter.ledger import Ledger
 from service.evidence.office import shown_keys
@@ -101,6 +102,7 @@ class Desk:
             return str(known.decode())
         try:
             terms = self._check(proposal, now_latest_ns)
+            await self._check_previous(terms)
         except TermsError as error:
             return ProposalAnswer(problem="terms", breaches=[(breach.field, breach.rule) for breach in error.breaches])
         signers = await shown_keys(self._ledger.store, terms.regions)
@@ -115,6 +117,17 @@ class Desk:
         sale = await self._ledger.open_sale(proposal.id, terms.committed(seed, signers), seed)
         _log.info("sale published", sale=sale, opens=terms.stated["opens"], stock=terms.stock)
         return sale
+
+    async def _check_previous(self, terms: Terms) -> None:
+        """The merchant's sale before is one that was published here: whoever audits this one can ask for that one."""
+        previous = terms.stated.get("previous")
+        if previous is None:
+            return
+        for line in await self._ledger.sales():
+            known = read_terms(parse_canonical(line))
+            if known.sale() == previous and known.stated.get("merchant") == terms.stated.get("merchant"):
+                return
+        raise TermsError([Breach("previous", "is a sale that this arbiter has published, of the same merchant")])
 
     def _check(self, proposal: Proposal, now_latest_ns: int) -> Terms:
         terms = read_terms(proposal.terms or {})

@@ -188,7 +188,7 @@ class ArbiterNotary:
         if size_text is not None and int(size_text) > collected.checkpoint_size:
             await self._take(sale, region, followed.terms, collected, kept)
         if await store.exists(keys.mark(sale), keys.log(sale)):
-            await collect_journals(sale, store, self._store, collected)
+            await collect_journals(sale, region, store, self._store, collected)
         if followed.over and region not in followed.explained and (whys := self._sealer.whys(sale, region)):
             await remote.hset(keys.whys(sale), mapping=whys)
             followed.explained.add(region)

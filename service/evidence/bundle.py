@@ -47,12 +47,13 @@ class Recipe(msgspec.Struct, frozen=True):
     """What fixes a bundle's bytes, beside the sale's id.
 
     `counted` and `beyond` are numbers of lines of each region's log: those that count, and those that a region which
-    was cut off has logged behind them. `journals` are numbers of lines by host. `checkpoints` are notes by file name.
+    was cut off has logged behind them. `journals` are numbers of lines by host and region: hosts of two regions may
+    have one name, and their journals follow each other then. `checkpoints` are notes by file name.
     """
 
     counted: dict[RegionName, int]
     beyond: dict[RegionName, int]
-    journals: dict[str, int]
+    journals: dict[str, dict[RegionName, int]]
     checkpoints: dict[str, str]
 
 
@@ -202,8 +203,8 @@ class Content:
         yield "outcomes.jsonl", self.outcomes()
         for path, note in recipe.checkpoints.items():
             yield path, _at_once(*note.encode().splitlines())
-        for host, count in recipe.journals.items():
-            yield f"clocks/{host}.jsonl", lines_of(self._arbiter, keys.copied_journal(of.sale, host), count)
+        for host, counts in recipe.journals.items():
+            yield f"clocks/{host}.jsonl", self._journal(host, counts)
 
     async def _log(self, region: RegionName) -> Pieces:
         """A region's log as far as it counts; of one that was cut off what is beyond too."""
@@ -216,6 +217,11 @@ class Content:
             self._arbiter, keys.copied_beyond(sale, region), self._recipe.beyond.get(region, 0)
         ):
             yield lines
+
+    async def _journal(self, host: str, counts: Mapping[RegionName, int]) -> Pieces:
+        for region, count in counts.items():
+            async for lines in lines_of(self._arbiter, keys.copied_journal(self._of.sale, region, host), count):
+                yield lines
 
     async def outcomes(self) -> Pieces:
         """What became of every entry, region by region, in the order of the logs."""

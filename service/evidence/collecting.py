@@ -57,7 +57,7 @@ class Collected:
         return collected
 
 
-async def collect_journals(sale: SaleId, region: Store, arbiter: Store, collected: Collected) -> None:
+async def collect_journals(sale: SaleId, name: RegionName, region: Store, arbiter: Store, collected: Collected) -> None:
     """Bring the clock journals of a region's hosts up to date.
 
     Raises:
@@ -65,21 +65,21 @@ async def collect_journals(sale: SaleId, region: Store, arbiter: Store, collecte
     """
     remote: Any = region
     push = script(arbiter, "push")
-    for name in sorted(await remote.smembers(keys.journals(sale)))[:MOST_HOSTS]:
-        host = name.decode("ascii", "replace")
+    for shown in sorted(await remote.smembers(keys.journals(sale)))[:MOST_HOSTS]:
+        host = shown.decode("ascii", "replace")
         if not is_id(host):
             continue
         if host not in collected.journals:
             collected.journals[host], collected.updates[host] = 0, set()
-            async for lines in lines_of(arbiter, keys.copied_journal(sale, host), None):
+            async for lines in lines_of(arbiter, keys.copied_journal(sale, name, host), None):
                 collected.journals[host] += len(lines)
                 collected.updates[host].update(_updates(lines))
         have = collected.journals[host]
         while found := await read_range(region, keys.journal(sale, host), have + 1, None, LINES_AT_ONCE):
             words = [word for entry in found for word in (entry.line, b"")]
-            done = int(await push(keys=[keys.copied_journal(sale, host)], args=[str(have + 1), *words]))
+            done = int(await push(keys=[keys.copied_journal(sale, name, host)], args=[str(have + 1), *words]))
             if done < found[-1].number:
-                break  # a host of another region has that name too; the first one's journal stands
+                break  # the region's store has other lines than it had; what was taken stands
             have = found[-1].number
             collected.updates[host].update(_updates([entry.line for entry in found]))
             collected.journals[host] = have

@@ -41,6 +41,8 @@ class _Waiting:
     seal: Sealed | None = None
     missing: set[str] = field(default_factory=set)
     """What an alarm was raised about."""
+    is_told: bool = False
+    """Whether it was said that the seal waits."""
 
 
 class Sealer:
@@ -87,6 +89,9 @@ class Sealer:
         is_worth_it = any(missing.values()) and waiting.of.standing.halted is None
         late_seconds = time.monotonic() - waiting.since
         if missing and late_seconds < (PATIENCE_SECONDS if is_worth_it else SHORT_PATIENCE_SECONDS):
+            if not waiting.is_told and late_seconds > SHORT_PATIENCE_SECONDS:
+                waiting.is_told = True
+                _log.warning("a finished sale waits to be sealed: is a notary missing?", sale=sale, missing=[*missing])
             return False
         for what in missing.keys() - waiting.missing:
             waiting.missing.add(what)
@@ -132,9 +137,10 @@ class Sealer:
                     missing[f"the end of region {region}'s log"] = True
             elif each.checkpoint_size < standing.counted.get(region, 0):
                 missing[f"region {region}'s checkpoint of its whole log"] = True
-            for host, updates in each.updates.items():
-                if not waiting.named.get(host, set()) <= updates:
-                    missing[f"updates of the clock of {host}"] = False
+        for host in {host for each in collected.values() for host in each.updates}:
+            told = set[int]().union(*(each.updates.get(host, ()) for each in collected.values()))
+            if not waiting.named.get(host, set()) <= told:
+                missing[f"updates of the clock of {host}"] = False
         return missing
 
     def _is_settled(self, of: Finished, region: RegionName, collected: Collected) -> bool:
@@ -154,9 +160,11 @@ class Sealer:
             for region, each in sorted(collected.items())
             if each.checkpoint
         }
-        journals: dict[str, int] = {}
-        for each in collected.values():
-            journals.update({host: lines for host, lines in each.journals.items() if lines})
+        journals: dict[str, dict[RegionName, int]] = {}
+        for region, each in sorted(collected.items()):
+            for host, lines in sorted(each.journals.items()):
+                if lines:
+                    journals.setdefault(host, {})[region] = lines
         return Recipe(
             counted={region: of.standing.counted.get(region, 0) for region in of.terms.regions},
             beyond={region: each.beyond for region, each in sorted(collected.items()) if each.beyond},

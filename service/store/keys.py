@@ -153,9 +153,9 @@ def copied_beyond(sale: str, region: str) -> str:
     return f"arbiter:{{{sale}}}:beyond:{region}"
 
 
-def copied_journal(sale: str, host: str) -> str:
-    """Stream: a host's clock journal of a sale, in the arbiter's store."""
-    return f"arbiter:{{{sale}}}:journal:{host}"
+def copied_journal(sale: str, region: str, host: str) -> str:
+    """Stream: the clock journal of a region's host of a sale, in the arbiter's store."""
+    return f"arbiter:{{{sale}}}:journal:{region}/{host}"
 
 
 def seal(sale: str) -> str:

@@ -181,6 +181,13 @@ def test_what_is_no_record_is_found(line: bytes) -> None:
         read([HOST.lines()[0], line])
 
 
+def test_journals_of_two_hosts_of_one_name_follow_each_other() -> None:
+    other = CalmHost("h", -9_000, random.Random(6), 10**13).run(UTC_NS, UTC_NS + 60 * SECOND, 5 * SECOND)
+    said = read([*HOST.lines(), *other.lines()])
+    assert all(each.is_recomputed for each in said)
+    assert len(said) == len(read(HOST.lines())) + len(read(other.lines()))
+
+
 def test_a_journal_of_another_host_is_found() -> None:
     with pytest.raises(FindingError, match="host that its file is named after"):
         list(read_journal("clocks/x.jsonl", "x", HOST.lines()))

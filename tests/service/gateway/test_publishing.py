@@ -38,6 +38,9 @@ BAD_TERMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no such zone": ({"closes": "2099-01-01T00:00:00+01:00[Europe/Atlantis]"}, "closes", "Europe/Atlantis"),
     "an unknown term": ({"colour": "red"}, "colour", "not a term"),
     "a seed of one's own": ({"seed_commitment": "ab" * 32}, "seed_commitment", "arbiter"),
+    "a beacon that nobody knows": ({"beacon": {"chain": "fastnet"}}, "beacon", "quicknet, default"),
+    "a round that is known": ({"beacon": {"chain": "quicknet", "round": 1}}, "beacon", "or later"),
+    "a sale before that never was": ({"previous": "ab" * 16}, "previous", "this arbiter has published"),
     "an auction": ({"kind": "auction"}, "kind", "flash"),
     "another method": ({"method": "central"}, "method", "ordered"),
     "no title": ({"title": ""}, "title", "1 to 500"),
@@ -53,6 +56,13 @@ def test_terms_that_cannot_be_name_field_and_rule(here: Gateway, case: str) -> N
     errors = {error["field"]: error["rule"] for error in answer.json["errors"]}
     assert rule in errors[field]
     assert field in answer.json["detail"]
+
+
+def test_the_sale_before_is_one_of_the_same_merchant(here: Gateway) -> None:
+    first = publish(here, terms(3600, merchant="Ann"))
+    for merchant, status in (("Bob", 422), ("Ann", 201)):
+        answer = here.call("POST", "/v1/sales", terms(3600, merchant=merchant, previous=first))
+        assert answer.status == status
 
 
 def test_every_broken_rule_is_named(here: Gateway) -> None:
