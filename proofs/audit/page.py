@@ -29,7 +29,8 @@ padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}.bad{co
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.grid{stroke:var(--grid)}.line{fill:none;stroke-width:2}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}.c4{stroke:var(--c4)}
 .c5{stroke:var(--c5)}.demand{fill:var(--grid);stroke:var(--soft)}.won{fill:var(--c0)}.span{stroke:var(--ink);
-stroke-width:2;fill:none}.key{list-style:none;display:flex;gap:1.2rem;flex-wrap:wrap;padding:0;margin:.3rem 0}
+stroke-width:2;fill:none}@media (max-width:40rem){svg text{font-size:20px}}
+.key{list-style:none;display:flex;gap:1.2rem;flex-wrap:wrap;padding:0;margin:.3rem 0}
 """
 
 
@@ -110,11 +111,15 @@ def _over_time(series: Series | None) -> str:
             [Line(region.region, region.winners) for region in series.regions], across, "",
         )
         + lines(
-            "Clock bounds", "The greatest bound of any stamp in each hundredth of the span.",
-            [Line(r.region, [bound_ns / 1e6 for bound_ns in r.greatest_bound_ns]) for r in series.regions],
-            across, " ms",
+            "Clock bounds, in ms", "The greatest bound of any stamp in each hundredth of the span; gaps where there was none.",
+            [Line(r.region, _bounds_ms(r.entries, r.greatest_bound_ns)) for r in series.regions],
+            across, "",
         )
     )  # fmt: skip
+
+
+def _bounds_ms(entries: Sequence[int], bounds_ns: Sequence[int]) -> list[float | None]:
+    return [bound_ns / 1e6 if count else None for count, bound_ns in zip(entries, bounds_ns, strict=True)]
 
 
 def _from_opening(nanoseconds: int) -> str:
@@ -184,7 +189,7 @@ def _room(report: Report) -> str:
         f"<h2>How far each region could have back-dated, at most</h2>{plot}{table}"
         f"<p>Allowed are a mark lag of {milliseconds(told.mark_lag_allowed_ns)} (intake grace and travel) and room of "
         f"{milliseconds(told.room_allowed_ns)} (tie window, grace and travel). Looks are recorded only where something "
-        "followed from them, so the room is an upper bound, and does not say that anybody used it.</p>"
+        "followed (or a beacon is awaited), so the room is an upper bound, and does not say that anybody used it.</p>"
     )
 
 

@@ -19,10 +19,10 @@ DASHES: Final = ("", "6 3", "2 3", "8 3 2 3")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One region's line: a value for each of the equal pieces of the horizontal axis."""
+    """One region's line: a value for each of the equal pieces of the horizontal axis, None where there is none."""
 
     name: str
-    values: Sequence[float]
+    values: Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,31 @@ def lines(title: str, told: str, rows: Sequence[Line], across: tuple[str, str, s
         across: the words at the left end, in the middle and at the right end of the horizontal axis.
         unit: of the values.
     """
-    most = max((value for row in rows for value in row.values), default=0) or 1
-    drawn = []
+    most = max((value for row in rows for value in row.values if value is not None), default=0) or 1
+    drawn = [_axes(most, across, unit)]
     for number, row in enumerate(rows):
-        step = (WIDTH - LEFT - 8) / max(1, len(row.values) - 1)
-        points = " ".join(f"{LEFT + at * step:.1f},{_y(value, most):.1f}" for at, value in enumerate(row.values))
         dash = DASHES[number % len(DASHES)]
-        drawn.append(
-            f'<polyline class="line c{number % 6}" points="{points}"'
-            + (f' stroke-dasharray="{dash}"' if dash else "")
-            + f"><title>{escape(row.name)}</title></polyline>"
-        )
-    return _figure(title, told, "".join(drawn) + _axes(most, across, unit), [row.name for row in rows])
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        named = f"<title>{escape(row.name)}</title>"
+        drawn += [
+            f'<polyline class="line c{number % 6}" points="{points}"{dashed}>{named}</polyline>'
+            for points in _runs(row.values, most)
+        ]
+    return _figure(title, told, "".join(drawn), [row.name for row in rows])
+
+
+def _runs(values: Sequence[float | None], most: float) -> list[str]:
+    """The points of a line, apart where there is a gap in it; what stands alone is as wide as its piece."""
+    step = (WIDTH - LEFT - 8) / max(1, len(values) - 1)
+    runs: list[list[str]] = [[]]
+    for at, value in enumerate(values):
+        if value is None:
+            runs.append([])
+            continue
+        x, y = LEFT + at * step, _y(value, most)
+        is_alone = all(not 0 <= beside < len(values) or values[beside] is None for beside in (at - 1, at + 1))
+        runs[-1] += [f"{x - step / 2:.1f},{y:.1f}", f"{x + step / 2:.1f},{y:.1f}"] if is_alone else [f"{x:.1f},{y:.1f}"]
+    return [" ".join(run) for run in runs if run]
 
 
 def bars(title: str, told: str, rows: Sequence[Bar]) -> str:
@@ -77,7 +90,7 @@ def bars(title: str, told: str, rows: Sequence[Bar]) -> str:
             f'M{middle - 7:.1f},{high:.1f}h14"><title>chance allows {row.low:.1%} to {row.high:.1%}</title></path>'
             f'<text x="{x + width:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{escape(row.name)}</text>'
         )
-    return _figure(title, told, "".join(drawn) + _axes(1, ("", "", ""), "", as_share=True), [])
+    return _figure(title, told, _axes(1, ("", "", ""), "", as_share=True) + "".join(drawn), [])
 
 
 def _y(value: float, most: float) -> float:
