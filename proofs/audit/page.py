@@ -104,16 +104,16 @@ def _over_time(series: Series | None) -> str:
         "<h2>Over time</h2>"
         + lines(
             "Stamped arrivals", f"Entries by stamp, a hundredth of the span each. {outside}",
-            [Line(region.region, region.entries) for region in series.regions], across, "",
+            [Line(region.region, region.entries) for region in series.regions], across,
         )
         + lines(
             "Winners by stamp", "Entries that won, by their stamp.",
-            [Line(region.region, region.winners) for region in series.regions], across, "",
+            [Line(region.region, region.winners) for region in series.regions], across,
         )
         + lines(
-            "Clock bounds, in ms", "The greatest bound of any stamp in each hundredth of the span; gaps where there was none.",
+            "Clock bounds, in ms", "The greatest bound of any stamp in each hundredth of the span; gaps: no stamp.",
             [Line(r.region, _bounds_ms(r.entries, r.greatest_bound_ns)) for r in series.regions],
-            across, "",
+            across,
         )
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _pots(fairness: Fairness | None) -> str:
     sizes = [max(fairness.pots[at : at + every]) for at in range(0, len(fairness.pots), every)]
     told = f"How many were in the pot that each unit was drawn from; the largest held {fairness.largest_pot:,}."
     across = ("first winner", "", "last winner")
-    return "<h2>Ties and pots</h2>" + lines("Size of the pot, by rank", told, [Line("in the pot", sizes)], across, "")
+    return "<h2>Ties and pots</h2>" + lines("Size of the pot, by rank", told, [Line("in the pot", sizes)], across)
 
 
 def _shares(fairness: Fairness | None) -> str:
@@ -175,7 +175,7 @@ def _room(report: Report) -> str:
     across = ("0", milliseconds(top_ns // 2), milliseconds(top_ns))
     plot = lines(
         "Room of entries", "Entries by the arbiter's time in the first look that counts them, minus their place.",
-        [Line(room.region, room.histogram) for room in told.regions], across, "",
+        [Line(room.region, room.histogram) for room in told.regions], across,
     )  # fmt: skip
     rows = (
         (

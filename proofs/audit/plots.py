@@ -36,16 +36,15 @@ class Bar:
     high: float
 
 
-def lines(title: str, told: str, rows: Sequence[Line], across: tuple[str, str, str], unit: str) -> str:
+def lines(title: str, told: str, rows: Sequence[Line], across: tuple[str, str, str]) -> str:
     """Lines over one axis.
 
     Args:
         told: what is to be seen, for those who do not see it.
         across: the words at the left end, in the middle and at the right end of the horizontal axis.
-        unit: of the values.
     """
     most = max((value for row in rows for value in row.values if value is not None), default=0) or 1
-    drawn = [_axes(most, across, unit)]
+    drawn = [_axes(most, across)]
     for number, row in enumerate(rows):
         dash = DASHES[number % len(DASHES)]
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
@@ -90,18 +89,18 @@ def bars(title: str, told: str, rows: Sequence[Bar]) -> str:
             f'M{middle - 7:.1f},{high:.1f}h14"><title>chance allows {row.low:.1%} to {row.high:.1%}</title></path>'
             f'<text x="{x + width:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{escape(row.name)}</text>'
         )
-    return _figure(title, told, _axes(1, ("", "", ""), "", as_share=True) + "".join(drawn), [])
+    return _figure(title, told, _axes(1, ("", "", ""), as_share=True) + "".join(drawn), [])
 
 
 def _y(value: float, most: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * min(1.0, max(0.0, value / most))
 
 
-def _axes(most: float, across: tuple[str, str, str], unit: str, as_share: bool = False) -> str:
+def _axes(most: float, across: tuple[str, str, str], as_share: bool = False) -> str:
     marks = []
     for part in (0, 0.5, 1):
         y = _y(most * part, most)
-        label = f"{most * part:.0%}" if as_share else f"{_short(most * part)}{unit}"
+        label = f"{most * part:.0%}" if as_share else _short(most * part)
         marks.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>'

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rich.console import Console
 from rich.markup import escape
 
+from model.terms import Terms
 from model.vocabulary import NANOSECONDS_IN_SECOND
 from proofs.audit.receipt import ReceiptReport
 
@@ -50,10 +51,21 @@ def story(told: ReceiptReport, zone: str) -> Iterator[str]:
         f"Region {told.region} wrote your request down as number {entry.seq} of its log and signed it: whoever leaves "
         "it out now can be shown to have dropped it."
     )
-    yield from _outcome(told, told.outcome)
+    yield from _outcome(told, told.outcome, _lots(terms, zone))
 
 
-def _outcome(told: ReceiptReport, outcome: Any) -> Iterator[str]:
+def _lots(terms: Terms, zone: str) -> str:
+    """When and how lots were fixed."""
+    if terms.beacon is None:
+        return "Lots were fixed before the sale began."
+    published = _clock(terms.beacon.published_ns, zone)
+    return (
+        f"Lots were drawn when nobody could enter any more: by a number that the public beacon "
+        f"“{terms.beacon.chain.name}” published at {published}, its round {terms.beacon.number}."
+    )
+
+
+def _outcome(told: ReceiptReport, outcome: Any, lots: str) -> Iterator[str]:
     terms = told.terms
     assert terms is not None
     window = _span(terms.tie_window_ns)
@@ -62,14 +74,13 @@ def _outcome(told: ReceiptReport, outcome: Any) -> Iterator[str]:
             yield "It was not decided yet when this receipt was made. Ask for a new one later."
         case {"state": "won", "rank": rank, "unit": unit}:
             yield f"You won: you were served as number {rank + 1}, and unit {unit} of {terms.stock} is yours."
-            yield from _why(told, window)
+            yield from _why(told, window, lots)
         case {"reason": "duplicate", "of": other}:
             yield f"You won with another request of yours ({other}); each buyer has one turn, and that was it."
         case {"reason": "sold_out"}:
             yield (
                 f"All {terms.stock} were gone. Whoever was served had come earlier than you, or so close to you "
-                f"(within {window}) that no clock can tell who was first; between those a lot decides that was fixed "
-                "before the sale began."
+                f"(within {window}) that no clock can tell who was first; between those a lot decides. {lots}"
             )
         case {"reason": "closed"}:
             yield "The sale closed before your turn came."
@@ -79,7 +90,7 @@ def _outcome(told: ReceiptReport, outcome: Any) -> Iterator[str]:
             yield f"The sale was {reason}, so nobody who waited could win any more."
 
 
-def _why(told: ReceiptReport, window: str) -> Iterator[str]:
+def _why(told: ReceiptReport, window: str, lots: str) -> Iterator[str]:
     why = told.why
     if why is None:
         return
@@ -88,7 +99,7 @@ def _why(told: ReceiptReport, window: str) -> Iterator[str]:
     else:
         yield (
             f"{why['pot']} buyers, you among them, had come within {window} of each other, too close for any clock to "
-            "tell who was first. Your lot was the lowest of them. Lots were fixed before the sale began."
+            f"tell who was first. Your lot was the lowest of them. {lots}"
         )
 
 

@@ -157,9 +157,10 @@ class SaleRun:
             follows = self.fold.see(seen)
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
-            if follows or self._is_worth_a_record(seen):
-                await self._record([seen, *follows])
-            return bool(follows)
+            if not follows and not self._is_worth_a_record(seen):
+                return False
+            await self._record([seen, *follows])
+            return True
 
     @asynccontextmanager
     async def _alone(self, at: Interval) -> AsyncIterator[Interval]:

@@ -26,14 +26,14 @@ Scene = Callable[[SaleRun, Ledger], Awaitable[None]]
 numbers = count(40)
 
 
-def play(url: str, scene: Scene, stock: int = 3) -> None:
+def play(url: str, scene: Scene, stock: int = 3, beacon: bool = False) -> None:
     """A scene with a sale of its own: two regions, W = 5, open for 40 ns and more, ε = 2, cut-off after 6 ns."""
 
     async def run() -> None:
         store = connect(url)
         try:
             ledger = await Ledger.take_over(store)
-            terms = stories.terms(lasts=next(numbers), stock=stock)
+            terms = stories.terms(lasts=next(numbers), stock=stock, beacon=beacon)
             await scene(SaleRun(terms, stories.SEED, ledger, []), ledger)
         finally:
             await store.aclose()
@@ -118,6 +118,37 @@ def test_a_sold_out_sale_closes_once_every_log_is_read_to_its_end(arbiter_store:
         assert json.loads(run.recorded[-2][0])["regions"]["south"]["seq"] == 1
 
     play(arbiter_store.url, scene, stock=1)
+
+
+def test_a_draw_waits_for_the_beacon_and_looks_are_recorded_meanwhile(arbiter_store: EmbeddedStore) -> None:
+    async def scene(run: SaleRun, ledger: Ledger) -> None:
+        every, north = run.terms.look_every_ns, lines("north", (0, "a"), (9, "b"))
+        value, end = stories.beacon_value(run.terms), run.terms.last_stamp_ns + 1
+        run.deliver("north", north[:1], mark(6), 0)
+        run.deliver("south", [], mark(6), 0)
+        assert await run.decide(AT), "how far it had read is recorded, although nothing follows"
+        run.deliver("north", north[1:], mark(12), 1)
+        assert not await run.decide(Interval(AT.earliest_ns, AT.latest_ns + every - 1))
+        run.deliver("north", [], mark(13), 1)
+        assert await run.decide(Interval(AT.earliest_ns, AT.latest_ns + every))
+        assert kinds(run) == ["seen", "seen"]
+        assert not await run.enter_beacon(value, AFTER), "entries may still come"
+        run.deliver("north", [], end, 2)
+        run.deliver("south", [], end, 2)
+        assert await run.decide(AFTER)
+        assert kinds(run)[2:] == ["seen", "complete"]
+        assert (run.awaits_beacon, run.wants_marks(AFTER), run.stop_reason) == (True, False, None)
+        assert await run.cut_off_silent(10**18, AFTER) == [], "nobody is waited for"
+        copies = {"north": north, "south": []}
+        restarted = await again(run, ledger, copies)
+        assert restarted.awaits_beacon
+        assert await restarted.enter_beacon(value, AFTER)
+        assert kinds(restarted)[4:] == ["seen", "beacon", "won", "won", "closed"]
+        assert await restarted.enter_beacon(value, AFTER), "said again, nothing happens"
+        assert not await restarted.enter_beacon(stories.BEACON.value(61), AFTER)
+        assert (await again(restarted, ledger, copies)).is_over
+
+    play(arbiter_store.url, scene, beacon=True)
 
 
 def test_silence_is_counted_from_when_somebody_waits_and_never_while_the_arbiter_did_not_look(
