@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from service.bench.bundle_stage import make_bundle
 from service.bench.frame import BenchmarkError, Effort, Found, Reading, Rival, take_turns
 
 REQUESTS: Final = 999_999
@@ -38,7 +37,9 @@ def measure(effort: Effort) -> Found:
         bundles = {lobby: Path(folder) / ("lobby" if lobby else "open") for lobby in names}
         for lobby, bundle in bundles.items():
             effort.tell(f"making the bundle of {names[lobby]}")
-            make_bundle(bundle, requests, lobby=lobby)
+            # In a process of its own: the kernel reckons what a child's parent held to the child's peak.
+            made = [sys.executable, "-m", "service.bench.bundle_stage", str(bundle), str(requests), bundle.name]
+            subprocess.run(made, check=True)
         rivals = [Rival(names[lobby], partial(_audit, bundle, requests)) for lobby, bundle in bundles.items()]
         rounds = take_turns([*rivals, Rival(FLOOR, _chain)], effort)
     goals = {(False, WALL): "≤ 20 on two quiet processors", (False, PEAK): "≤ 500", (True, PEAK): "≤ 500"}

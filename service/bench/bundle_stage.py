@@ -3,12 +3,13 @@
 It is made by the model, in memory, in a minute for a million, and not by running a sale: what is measured is the audit,
 and it does not know the difference. Three regions of four hosts each; every stamp names one of the updates of its
 host's clock journal; every log is signed. The journals are those of hosts that are their own reference (one source,
-address `local`), with a state now and then, computed by the very functions of `model/track.py` that clockd runs.
+address `local`), computed by the very functions of `model/track.py` that clockd runs.
 """
 
 import hashlib
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -216,3 +217,7 @@ def _write(folder: Path, sale: str, files: dict[str, list[bytes]], arbiter: Sign
     manifest = {"format": "firstcome-bundle/1", "sale": sale, "files": digests, "heads": heads}
     signed = arbiter.sign(signed_text(sale, manifest))
     (folder / "manifest.json").write_bytes(canonical({**manifest, "signature": signed}) + b"\n")
+
+
+if __name__ == "__main__":
+    make_bundle(Path(sys.argv[1]), int(sys.argv[2]), lobby=sys.argv[3] == "lobby")
