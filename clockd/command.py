@@ -24,6 +24,7 @@ from clockd.daemon import Asks, Settings, run
 from clockd.host import ReceiveTimes
 from clockd.local import LocalReference
 from clockd.log import to_standard_error
+from clockd.metrics import MetricsPortError
 from clockd.ntp.client import Client, Server
 from clockd.options import (
     DEFAULT_PAGE,
@@ -144,6 +145,15 @@ def run_command(
     journal_bytes: Annotated[
         int, typer.Option(envvar="CLOCKD_JOURNAL_BYTES", min=10_000, help="Of each of the journal's four files.")
     ] = 16_000_000,
+    metrics: Annotated[
+        Server | None,
+        typer.Option(
+            envvar="CLOCKD_METRICS",
+            parser=server_option,
+            metavar="HOST:PORT",
+            help="Answer monitoring there (/metrics, Prometheus' text format).",
+        ),
+    ] = None,
     trust_local_servers: Annotated[
         bool,
         typer.Option("--trust-local-servers", help="Take a chronyd that has no source but its own clock, too."),
@@ -208,14 +218,19 @@ def run_command(
         local_reference=local_reference,
         journal=journal,
         journal_bytes=journal_bytes,
+        metrics=None if metrics is None else (metrics.host, metrics.port),
     )
     refuse_if(journal is not None and journal.resolve() == page.resolve(), "--journal: that is the page")
     if journal is not None:
         _refuse_unwritable(journal)
     writer = _open_writer(page)
     to_standard_error()
-    asyncio.run(run(settings, asks, receive_times, writer))
-    writer.close()
+    try:
+        asyncio.run(run(settings, asks, receive_times, writer))
+    except MetricsPortError as error:
+        raise CannotRun(f"--metrics {metrics}: {error}") from error
+    finally:
+        writer.close()
 
 
 @app.command("serve")

@@ -237,6 +237,7 @@ class ReceiveTimes:
         "_realtime_ns",
         "_samples",
         "_trusted_from_raw_ns",
+        "steps",
     )
 
     def __init__(self, host: HostClock, attempts: int = 4, bracket_ns: int = 5_000) -> None:
@@ -245,6 +246,8 @@ class ReceiveTimes:
         self._samples: deque[tuple[int, int, int]] = deque()  # RAW, REALTIME − RAW, ± of both; oldest first
         self._next_sample_raw_ns = host.raw_ns()
         self._trusted_from_raw_ns = self._next_sample_raw_ns
+        self.steps = 0
+        """Jumps of REALTIME that were seen."""
         self.sample()
 
     def sample(self) -> None:
@@ -256,6 +259,7 @@ class ReceiveTimes:
         raw_ns = realtime_ns - difference_ns
         samples = self._samples
         if samples and abs(difference_ns - samples[-1][1]) > JUMP_NS:
+            self.steps += 1
             step_ns = abs(difference_ns - samples[-1][1])
             self._trusted_from_raw_ns = raw_ns + min(step_ns, SAMPLES_LAST_NS)
             samples.clear()
