@@ -6,6 +6,7 @@ may go on being delivered meanwhile, since no decision hangs on when they are.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -136,7 +137,10 @@ class SaleRun:
                 return False
             self._news = False
             seen = self._look(at)
+            allowed_ns = self.fold.wanted_ns() + self.terms.intake_grace_ns
             follows = self.fold.see(seen)
+            if follows:
+                self._ledger.counts.delays.add(at.earliest_ns - allowed_ns)
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
             if follows:
@@ -256,7 +260,9 @@ class SaleRun:
             )
             for offset, decision in enumerate(decisions)
         ]
+        began_ns = time.perf_counter_ns()
         await self._ledger.append(self.sale, index, lines)
+        self._ledger.counts.recorded(decisions, time.perf_counter_ns() - began_ns)
         self.recorded.extend(lines)
         for decision in decisions:
             self._note(decision)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from model.vocabulary import is_id
-from service.command.base import CannotRun, host_clock, log_to_standard_error, open_store
+from service.command.base import CannotRun, address, host_clock, log_to_standard_error, open_store
 
 
 def arbiter(
@@ -17,6 +17,7 @@ def arbiter(
     page: Annotated[Path, typer.Option(help="Clock page of this host's clockd.")] = Path("/run/clockd/page"),
     store: Annotated[str, typer.Option(help="URL of the arbiter's own store, Redis or Valkey.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of an embedded store, instead of --store.")] = None,
+    metrics: Annotated[str, typer.Option(help="HOST:PORT to answer monitoring at: /metrics, /healthz, /readyz.")] = "",
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -28,18 +29,20 @@ def arbiter(
     import uvloop
 
     from service.arbiter.ledger import FencedError
-    from service.arbiter.process import ArbiterSettings, run_arbiter
+    from service.arbiter.process import ArbiterSettings
+    from service.arbiter.watching import MonitoringPortError, watch_arbiter
 
     log_to_standard_error()
     regions = region_urls(region)
+    watched_at = address(metrics, "--metrics") if metrics else None
     clock = host_clock(host_clock_spec)
     with open_store(store, data, "arbiter", allow_unsafe_store) as store_url:
         try:
-            uvloop.run(_until_ended(run_arbiter(ArbiterSettings(store_url, regions, page), clock)))
+            uvloop.run(_until_ended(watch_arbiter(ArbiterSettings(store_url, regions, page), clock, watched_at)))
         except FencedError as error:
             typer.echo(f"firstcome: {error}", err=True)
             raise typer.Exit(1) from error
-        except ValueError as error:
+        except (MonitoringPortError, ValueError) as error:
             raise CannotRun(str(error)) from error
 
 

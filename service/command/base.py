@@ -56,11 +56,11 @@ def region_name(text: str) -> str:
     return text
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str, flag: str = "--listen") -> tuple[str, int]:
     """`HOST:PORT` or `[IPv6]:PORT`."""
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--listen")
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint=flag)
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 

@@ -3,7 +3,9 @@
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -33,6 +35,13 @@ def gateway(
     store: Annotated[str, typer.Option(help="URL of the region's store, Redis or Valkey.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of an embedded store, instead of --store.")] = None,
     count: Annotated[int, typer.Option("--processes", min=1, max=64, help="Processes that share the port.")] = 1,
+    counts: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which the processes of one port keep their counts; --processes makes one."),
+    ] = None,
+    protect_metrics: Annotated[
+        bool, typer.Option("--protect-metrics", help="/metrics needs a token with the scope operate or audit.")
+    ] = False,
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -44,6 +53,7 @@ def gateway(
     import uvloop
 
     from service.gateway.process import GatewaySettings, run_gateway
+    from service.watching.shared import SharedCountsError
 
     log_to_standard_error()
     region_name(region)
@@ -54,11 +64,17 @@ def gateway(
         if count > 1:
             flags = ["--region", region, "--listen", listen, "--store", store_url, "--arbiter-store", arbiter_store]
             flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
-            _supervise([*flags, "--processes", "1", *(["--allow-unsafe-store"] if allow_unsafe_store else [])], count)
+            flags += ["--allow-unsafe-store"] if allow_unsafe_store else []
+            flags += ["--protect-metrics"] if protect_metrics else []
+            with ExitStack() as opened:
+                folder = counts or Path(opened.enter_context(TemporaryDirectory(prefix="firstcome-counts-")))
+                _supervise([*flags, "--processes", "1", "--counts", str(folder)], count)
             return
-        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page)
+        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, protect_metrics)
         try:
             uvloop.run(run_gateway(settings, known, clock))
+        except SharedCountsError as error:
+            raise CannotRun(str(error)) from error
         except OSError as error:
             raise CannotRun(f"port {listen} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:

@@ -344,7 +344,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     async def readiness() -> Response:
         """Whether purchases can be taken: clock, store and arbiter, each by name."""
         parts = api.readiness()
-        return response(Answer(200 if set(parts.values()) == {"ok"} else 503, encode(parts)))
+        return response(Answer(200, encode(parts)) if set(parts.values()) == {"ok"} else problems.not_ready(parts))
 
     _add_problems(app)
     return app

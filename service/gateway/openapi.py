@@ -280,5 +280,5 @@ CLOCK: Final[Responses] = {**_AUTHORIZED, 200: _json("this host's clock", {"type
 
 READY: Final[Responses] = {
     200: _json("clock, store and arbiter are there", {"type": "object"}),
-    503: _json("one of them is not", {"type": "object"}),
+    503: _json("one of them is not: a problem document that says of each whether it is", {"type": "object"}),
 }

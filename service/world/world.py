@@ -269,6 +269,7 @@ class World:
                 *("--listen", f"127.0.0.1:{self.ports[region.name]}", "--store", self.stores[region.name]),
                 *("--arbiter-store", arbiter_store, "--tokens", str(self.folder / "tokens.toml")),
                 *("--page", str(self.page(region.name)), "--host-clock", self.host_clock(region.name)),
+                *(("--counts", str(self.folder / f"counts-{region.name}")) if region.gateways > 1 else ()),
             ],
         )
 
