@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from clockd.host import HostClock, ReceiveTimes
@@ -50,7 +50,7 @@ def families() -> dict[str, Any]:
     """Every metric of clockd, without a value."""
     source = ["source"]
     made: tuple[Metric, ...] = (
-        InfoMetricFamily("clockd_host", "The host's name in logs and bundles."),
+        GaugeMetricFamily("clockd_host_info", "1: the host's name in logs and bundles.", labels=["host"]),
         GaugeMetricFamily("clockd_offset_seconds", "UTC − this host's CLOCK_REALTIME. Absent where there is no time."),
         GaugeMetricFamily(
             "clockd_bound_seconds", "The corrected time is true to ± this, now. Absent where there is no time."
@@ -119,7 +119,7 @@ class ClockMetrics(Collector):
         def tell(name: str, value: float, *labels: str) -> None:
             told[name].add_metric(labels, value)
 
-        told["clockd_host"].add_metric((), {"host": daemon.host_name})
+        tell("clockd_host_info", 1, daemon.host_name)
         self._tell_bound(tell, now_raw_ns)
         for state in STATES:
             tell("clockd_state", float(keeper.belief.state is state), str(state))

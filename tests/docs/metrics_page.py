@@ -40,8 +40,6 @@ def _series(name: str, family: Any) -> Iterable[str]:
     match family.type:
         case "counter":
             return [f"{name}_total"]
-        case "info":
-            return [f"{name}_info"]
         case "histogram":
             return [f"{name}_bucket", f"{name}_sum", f"{name}_count"]
         case _:
