@@ -31,11 +31,15 @@ from clockd.page import VALID_FOR_NS, Writer, boot_hash
 from clockd.publishing import Standing, published
 from clockd.report import describe_sources, sources_path
 from clockd.states import State, Why
+from clockd.webhook import Webhook
 from model.clock import centre
 from model.track import Oscillator, extent
 
 PUBLISH_EVERY_SECONDS: Final = 1
 ANSWER_WITHIN_SECONDS: Final = 1  # an exchange that took longer would not help any sale
+
+NORMAL: Final = {"state": str(State.SYNCHRONIZED), "why": "", "disagreeing": ""}
+"""Of this nobody need be told by webhook."""
 
 log = structlog.get_logger()
 
@@ -56,6 +60,8 @@ class Settings:
     journal_bytes: int = 16_000_000
     metrics: tuple[str, int] | None = None
     """Where monitoring is answered, address and port."""
+    webhook: Webhook | None = None
+    """Whom to tell of changes."""
 
 
 class Asks(Protocol):
@@ -205,6 +211,9 @@ class Daemon:
         if self._told == told:
             return
         self._told = told
+        if self._settings.webhook is not None:
+            state = {"state": str(belief.state), "why": str(belief.why), "disagreeing": ", ".join(wrong)}
+            self._settings.webhook.tell(state)
         known = extent(belief.track) if belief.track else None
         log.info(
             "clock",
@@ -232,6 +241,8 @@ async def run(settings: Settings, asks: list[Asks], receive_times: ReceiveTimes,
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(daemon.follow(each)) for each in asks]
             running.append(tasks.create_task(daemon.publish_for_ever()))
+            if settings.webhook is not None:
+                running.append(tasks.create_task(settings.webhook.run()))
             await stop.wait()
             for task in running:
                 task.cancel()

@@ -42,6 +42,8 @@ def gateway(
     protect_metrics: Annotated[
         bool, typer.Option("--protect-metrics", help="/metrics needs a token with the scope operate or audit.")
     ] = False,
+    webhook: Annotated[str, typer.Option(help="A URL to tell when a process is ready no more, or again; signed.")] = "",
+    webhook_secret: Annotated[Path | None, typer.Option(help="The file with its secret: whsec_ and Base64.")] = None,
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -52,6 +54,8 @@ def gateway(
     """
     import uvloop
 
+    from clockd.webhook import WebhookError, open_webhook
+    from service.gateway.app import ALL_READY
     from service.gateway.process import GatewaySettings, run_gateway
     from service.watching.shared import SharedCountsError
 
@@ -66,11 +70,17 @@ def gateway(
             flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
             flags += ["--allow-unsafe-store"] if allow_unsafe_store else []
             flags += ["--protect-metrics"] if protect_metrics else []
+            flags += ["--webhook", webhook, "--webhook-secret", str(webhook_secret)] if webhook else []
             with ExitStack() as opened:
                 folder = counts or Path(opened.enter_context(TemporaryDirectory(prefix="firstcome-counts-")))
                 _supervise([*flags, "--processes", "1", "--counts", str(folder)], count)
             return
-        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, protect_metrics)
+        try:
+            who = {"region": region, "address": listen}
+            tells = open_webhook(webhook, webhook_secret, "gateway.changed", who, ALL_READY)
+        except WebhookError as error:
+            raise CannotRun(str(error)) from error
+        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, protect_metrics, tells)
         try:
             uvloop.run(run_gateway(settings, known, clock))
         except SharedCountsError as error:

@@ -39,6 +39,8 @@ from service.store.opening import Store
 _log = structlog.get_logger()
 
 PULSE_FRESH_NS: Final = 5_000_000_000
+ALL_READY: Final = dict.fromkeys(("clock", "store", "arbiter"), "ok")
+"""What a gateway needs, all of it there."""
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
@@ -344,7 +346,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     async def readiness() -> Response:
         """Whether purchases can be taken: clock, store and arbiter, each by name."""
         parts = api.readiness()
-        return response(Answer(200, encode(parts)) if set(parts.values()) == {"ok"} else problems.not_ready(parts))
+        return response(Answer(200, encode(parts)) if parts == ALL_READY else problems.not_ready(parts))
 
     _add_problems(app)
     return app

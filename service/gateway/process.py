@@ -13,6 +13,7 @@ import structlog
 
 from clockd.host import HostClock
 from clockd.reader import Reader
+from clockd.webhook import Webhook
 from model.vocabulary import RegionName
 from service.gateway.admission import Admission
 from service.gateway.app import Api, make_app
@@ -55,6 +56,8 @@ class GatewaySettings:
     """Where processes that share the port keep their counts; None: there is one process only."""
     protects_metrics: bool = False
     """Whether monitoring needs a token with the scope `operate` or `audit`."""
+    webhook: Webhook | None = None
+    """Whom to tell when this process is ready no more, or again."""
 
 
 async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock) -> None:
@@ -91,6 +94,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.create_task(book.tail(), name="tail"),
         asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
         *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
+        *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
     ]
     try:
         await _caught_up(book)
@@ -119,6 +123,15 @@ async def _share(metrics: GatewayMetrics) -> None:
     while True:
         metrics.share()
         await asyncio.sleep(SHARE_SECONDS)
+
+
+def _webhook_tasks(webhook: Webhook, api: Api) -> list[asyncio.Task[None]]:
+    async def watch() -> None:
+        while True:
+            webhook.tell(api.readiness())
+            await asyncio.sleep(SHARE_SECONDS)
+
+    return [asyncio.create_task(watch(), name="readiness"), asyncio.create_task(webhook.run(), name="webhook")]
 
 
 async def _caught_up(book: Book) -> None:
