@@ -15,6 +15,7 @@ from clockd.host import HostClock, open_host_clock
 from model.terms import LONGEST_REGION
 from model.vocabulary import is_id
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
+from service.watching.advice import advise, hide
 
 
 class CannotRun(TyperException):
@@ -22,13 +23,15 @@ class CannotRun(TyperException):
 
 
 def log_to_standard_error() -> None:
-    """One event a line, for people on a terminal and JSON otherwise."""
+    """One event a line with what to do about it, for people on a terminal and JSON otherwise. Never a secret."""
     people = sys.stderr.isatty()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            advise,
+            hide,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -172,7 +172,8 @@ class Api:
     async def purchase(self, request: Request, sale: str, is_batch: bool = False) -> Answer:
         arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
         authorization = request.headers.get("authorization", "").encode("latin-1")
-        head = Head(sale, authorization, _prefer(request), is_batch)
+        traceparent = request.headers.get("traceparent", "").encode("latin-1")
+        head = Head(sale, authorization, _prefer(request), is_batch, traceparent=traceparent)
         body = await _read_body(request, head.longest_body_bytes)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()

@@ -63,7 +63,11 @@ def families() -> dict[str, Any]:
         HistogramMetricFamily("firstcome_store_call_purchases", "Purchases that shared one call.", labels=here),
         CounterMetricFamily("firstcome_store_call_failures", "Calls to the store that did not come back.", labels=here),
         GaugeMetricFamily("firstcome_in_flight_purchases", "Purchases on their way to the store.", labels=here),
-        GaugeMetricFamily("firstcome_waiting_clients", "Callers who wait for their outcome.", labels=here),
+        GaugeMetricFamily(
+            "firstcome_waiting_clients",
+            "Callers who wait for their outcome, and purchases that are traced until theirs.",
+            labels=here,
+        ),
         GaugeMetricFamily("firstcome_connections", "Connections of the public port.", labels=here),
         GaugeMetricFamily("firstcome_gateway_processes", "Gateway processes that run.", labels=here),
         GaugeMetricFamily(

@@ -33,6 +33,7 @@ from service.gateway.request import Head
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Scope, Tokens
 from service.gateway.told import accepted, decided, pending, pending_body, preferred_wait, tell_entry, wait_applied
+from service.gateway.tracing import follow_traced
 
 MOST_IN_FLIGHT: Final = 20_000
 """Purchases on their way to the store at once; beyond that new ones are refused, so that memory stays bounded."""
@@ -209,6 +210,8 @@ class Purchases:
         """The store has spoken about a call for one buyer."""
         if isinstance(result, int):
             self._counts.logged += 1
+            if call.head.traceparent:
+                follow_traced(sale, attempt.entry(result), call.head.traceparent)
             if not call.head.prefer and _outcome(sale, attempt, result) is None:
                 call.respond(accepted(sale, attempt.request, _pending_body(sale, attempt, result)))
             else:
