@@ -39,8 +39,8 @@ def gateway(
         Path | None,
         typer.Option(help="Folder in which the processes of one port keep their counts; --processes makes one."),
     ] = None,
-    protect_metrics: Annotated[
-        bool, typer.Option("--protect-metrics", help="/metrics needs a token with the scope operate or audit.")
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="/metrics without a token of the scope operate or audit.")
     ] = False,
     webhook: Annotated[str, typer.Option(help="A URL to tell when a process is ready no more, or again; signed.")] = "",
     webhook_secret: Annotated[Path | None, typer.Option(help="The file with its secret: whsec_ and Base64.")] = None,
@@ -69,7 +69,7 @@ def gateway(
             flags = ["--region", region, "--listen", listen, "--store", store_url, "--arbiter-store", arbiter_store]
             flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
             flags += ["--allow-unsafe-store"] if allow_unsafe_store else []
-            flags += ["--protect-metrics"] if protect_metrics else []
+            flags += ["--open-metrics"] if open_metrics else []
             flags += ["--webhook", webhook, "--webhook-secret", str(webhook_secret)] if webhook else []
             with ExitStack() as opened:
                 folder = counts or Path(opened.enter_context(TemporaryDirectory(prefix="firstcome-counts-")))
@@ -80,7 +80,7 @@ def gateway(
             tells = open_webhook(webhook, webhook_secret, "gateway.changed", who, ALL_READY)
         except WebhookError as error:
             raise CannotRun(str(error)) from error
-        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, protect_metrics, tells)
+        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells)
         try:
             uvloop.run(run_gateway(settings, known, clock))
         except SharedCountsError as error:

@@ -34,9 +34,7 @@ def top(
     ] = None,
     clock: Annotated[list[str] | None, typer.Option(help="URL of a clockd's --metrics; once for each host.")] = None,
     arbiter: Annotated[str, typer.Option(help="URL of the arbiter's --metrics.")] = "",
-    token: Annotated[
-        str, typer.Option(envvar="FIRSTCOME_TOKEN", help="For gateways with --protect-metrics: operate or audit.")
-    ] = "",
+    token: Annotated[str, typer.Option(envvar="FIRSTCOME_TOKEN", help="A token with the scope operate or audit.")] = "",
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 1.0,
     once: Annotated[
         bool, typer.Option("--once", help="One look, then end: exit status 1 where something is wrong.")

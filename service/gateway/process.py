@@ -54,8 +54,8 @@ class GatewaySettings:
     """The clock page of this host."""
     counts: Path | None = None
     """Where processes that share the port keep their counts; None: there is one process only."""
-    protects_metrics: bool = False
-    """Whether monitoring needs a token with the scope `operate` or `audit`."""
+    opens_metrics: bool = False
+    """Whether monitoring needs no token."""
     webhook: Webhook | None = None
     """Whom to tell when this process is ready no more, or again."""
 
@@ -86,7 +86,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     intake = Intake(purchases, stamper, uvicorn.take)
     shared = None if settings.counts is None else SharedCounts(settings.counts, LAYOUT)
     metrics = GatewayMetrics(settings.region, book, stamper, admission, intake, counts, shared)
-    add_metrics_call(app, api, metrics, settings.protects_metrics)
+    add_metrics_call(app, api, metrics, settings.opens_metrics)
     ending = asyncio.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end_signal, ending.set)

@@ -26,7 +26,8 @@ def test_a_clock_that_drifts_is_told_of_before_anybody_is_refused(tmp_path: Path
 
 def logged(world: World, region: str) -> tuple[float, float, float]:
     """Purchases that all gateways of a region have logged, how many processes run, and how often any was started."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{world.ports[region]}/metrics", timeout=5) as answer:
+    url, headers = f"http://127.0.0.1:{world.ports[region]}/metrics", {"authorization": f"Bearer {world.token}"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
         found = {
             (sample.name, sample.labels.get("outcome", "")): sample.value
             for family in text_string_to_metric_families(answer.read().decode())

@@ -158,6 +158,7 @@ class Monitoring:
             return {
                 "job_name": name,
                 "honor_labels": True,
+                "authorization": {"credentials": world.token},
                 "static_configs": [
                     {"targets": [f"127.0.0.1:{port}"], "labels": {"region": region}} for port, region in targets
                 ],
