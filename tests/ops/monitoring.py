@@ -123,6 +123,15 @@ class Monitoring:
         results = found["data"]["result"] if found else []
         return float(results[0]["value"][1]) if results else None
 
+    def range(self, expression: str, since: float) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """The series of an expression from a moment of Unix time until now: labels, and (time, value) each second."""
+        times = f"start={since}&end={time.time()}&step=1"
+        found = self._ask(f"/api/v1/query_range?query={_quoted(expression)}&{times}")
+        return [
+            (series["metric"], [(float(when), float(value)) for when, value in series["values"]])
+            for series in (found["data"]["result"] if found else [])
+        ]
+
     def firing(self) -> set[str]:
         """The names of alerts that fire now, also those that are inhibited."""
         found = self._ask("/api/v1/alerts")
