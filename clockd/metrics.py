@@ -151,7 +151,8 @@ class ClockMetrics(Collector):
         age_ns = now_raw_ns - track.as_of_raw_ns
         rate_ns = rate_growth_ns(age_ns, at_update.rate_bound_ppt, 0)
         wander_ns = rate_growth_ns(age_ns, at_update.rate_bound_ppt, oscillator.wander_ppt_s) - rate_ns
-        tell("clockd_offset_seconds", (now.offset_ns + now_raw_ns - host.realtime_ns()) / 1e9)
+        raw_ns, realtime_ns = host.raw_ns(), host.realtime_ns()  # one right after the other: they are compared
+        tell("clockd_offset_seconds", (now.offset_ns + raw_ns - realtime_ns) / 1e9)
         tell("clockd_bound_seconds", now.bound_ns / 1e9)
         tell("clockd_bound_part_seconds", at_update.bound_ns / 1e9, "exchanges")
         tell("clockd_bound_part_seconds", rate_ns / 1e9, "rate")
