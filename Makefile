@@ -3,6 +3,8 @@
 #   make test     every test        make style    format, lint, types, import rules
 #   make proofs   every obligation by two solvers, and every mutant of what they rest on
 #   make bench    every benchmark beside its rivals, with plots
+#   make faults   ten kinds of faults in a local world, and how long each takes to be notified of
+#   make docs     the pages that are made from the code
 #   make lock     pin the dependencies anew (needs uv)
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ PROVED := $(VENV)/proofs.json
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test style format proofs bench lock clean
+.PHONY: help setup demo test style format proofs bench faults docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,7 +40,7 @@ demo: $(READY)
 
 # What mostly computes and what mostly waits for processes run side by side; whole sales and faults, where a busy
 # machine is one more fault, run by themselves.
-COMPUTING := tests/model tests/clockd tests/proofs tests/refinement
+COMPUTING := tests/model tests/clockd tests/proofs tests/refinement tests/ops
 WAITING := tests/service tests/docs
 ALONE := tests/end_to_end tests/faults
 
@@ -63,6 +65,12 @@ proofs: $(READY)
 
 bench: $(READY)
 	$(BIN)/firstcome bench --json bench.json --plots bench-plots
+
+faults: $(READY)
+	$(BIN)/python -m tests.ops.faults
+
+docs: $(READY)
+	$(BIN)/python -m tests.docs.metrics_page docs/ops/metrics.md
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

@@ -1,4 +1,4 @@
-"""The command line: `clockd run | serve | status | sources | check`.
+"""The command line: `clockd run | serve | status | sources | check | advise`.
 
 Flags over environment (CLOCKD_…) over a TOML file: `options.py`. What is told: `report.py`. Exit status 0 good, 1 found
 something wrong, 2 could not run with one line that says why; `check` is a monitoring plugin and has that world's 0, 1,
@@ -18,12 +18,14 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
+from clockd.advising import advise_command
 from clockd.chrony import Chrony
 from clockd.clockbound import ClockBound
-from clockd.daemon import Asks, Settings, run
+from clockd.daemon import NORMAL, Asks, Settings, run
 from clockd.host import ReceiveTimes
 from clockd.local import LocalReference
 from clockd.log import to_standard_error
+from clockd.metrics import MetricsPortError
 from clockd.ntp.client import Client, Server
 from clockd.options import (
     DEFAULT_PAGE,
@@ -45,6 +47,7 @@ from clockd.ptp import Ptp
 from clockd.reader import Reader
 from clockd.report import Verdict, describe, judge_health, plot, read_sources, screen, source_lines
 from clockd.server import LocalTruth, PageTruth, bind, serve
+from clockd.webhook import WebhookError, open_webhook
 from model.clock import PPB
 from model.track import Oscillator
 from model.vocabulary import is_id
@@ -144,6 +147,21 @@ def run_command(
     journal_bytes: Annotated[
         int, typer.Option(envvar="CLOCKD_JOURNAL_BYTES", min=10_000, help="Of each of the journal's four files.")
     ] = 16_000_000,
+    metrics: Annotated[
+        Server | None,
+        typer.Option(
+            envvar="CLOCKD_METRICS",
+            parser=server_option,
+            metavar="HOST:PORT",
+            help="Answer monitoring there (/metrics, Prometheus' text format).",
+        ),
+    ] = None,
+    webhook: Annotated[
+        str, typer.Option(envvar="CLOCKD_WEBHOOK", help="A URL to tell of changes of state, signed.")
+    ] = "",
+    webhook_secret: Annotated[
+        Path | None, typer.Option(envvar="CLOCKD_WEBHOOK_SECRET", help="The file with its secret: whsec_ and Base64.")
+    ] = None,
     trust_local_servers: Annotated[
         bool,
         typer.Option("--trust-local-servers", help="Take a chronyd that has no source but its own clock, too."),
@@ -197,6 +215,10 @@ def run_command(
     )
     if local_reference:
         asks.append(LocalReference(host_clock, local_bound_ns))
+    try:
+        tells = open_webhook(webhook, webhook_secret, "clock.changed", {"host": name}, NORMAL)
+    except WebhookError as error:
+        raise CannotRun(str(error)) from error
     settings = Settings(
         page=page,
         host_name=name,
@@ -208,14 +230,20 @@ def run_command(
         local_reference=local_reference,
         journal=journal,
         journal_bytes=journal_bytes,
+        metrics=None if metrics is None else (metrics.host, metrics.port),
+        webhook=tells,
     )
     refuse_if(journal is not None and journal.resolve() == page.resolve(), "--journal: that is the page")
     if journal is not None:
         _refuse_unwritable(journal)
     writer = _open_writer(page)
     to_standard_error()
-    asyncio.run(run(settings, asks, receive_times, writer))
-    writer.close()
+    try:
+        asyncio.run(run(settings, asks, receive_times, writer))
+    except MetricsPortError as error:
+        raise CannotRun(f"--metrics {metrics}: {error}") from error
+    finally:
+        writer.close()
 
 
 @app.command("serve")
@@ -307,6 +335,9 @@ def check(
     verdict, why = judge_health(reading, host_clock.raw_ns(), warn_bound_ns, critical_bound_ns)
     typer.echo(json.dumps({"verdict": verdict.name, "why": why}) if as_json else f"CLOCK {verdict.name} - {why}")
     raise typer.Exit(verdict)
+
+
+app.command("advise")(advise_command)
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ import asyncio
 import json
 import random
 import signal
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +23,23 @@ from clockd.host import HostClock, ReceiveTimes, suspended_ns
 from clockd.journal import Journal, start_record
 from clockd.keeper import Keeper
 from clockd.machine import find_machine
+from clockd.metrics import ClockMetrics, serve_metrics
+from clockd.notify import STOPPING, ServiceManager
+from clockd.ntp.client import Client
 from clockd.ntp.exchange import Exchange, Rejected
 from clockd.page import VALID_FOR_NS, Writer, boot_hash
 from clockd.publishing import Standing, published
 from clockd.report import describe_sources, sources_path
 from clockd.states import State, Why
+from clockd.webhook import Webhook
 from model.clock import centre
 from model.track import Oscillator, extent
 
 PUBLISH_EVERY_SECONDS: Final = 1
 ANSWER_WITHIN_SECONDS: Final = 1  # an exchange that took longer would not help any sale
+
+NORMAL: Final = {"state": str(State.SYNCHRONIZED), "why": "", "disagreeing": ""}
+"""Of this nobody need be told by webhook."""
 
 log = structlog.get_logger()
 
@@ -49,6 +58,10 @@ class Settings:
     local_reference: bool = False
     journal: Path | None = None
     journal_bytes: int = 16_000_000
+    metrics: tuple[str, int] | None = None
+    """Where monitoring is answered, address and port."""
+    webhook: Webhook | None = None
+    """Whom to tell of changes."""
 
 
 class Asks(Protocol):
@@ -73,19 +86,20 @@ class Daemon:
     """
 
     def __init__(self, settings: Settings, asks: list[Asks], receive_times: ReceiveTimes, writer: Writer) -> None:
-        self._settings, self._writer, self._host = settings, writer, settings.host
-        self._receive_times = receive_times
-        self._boot = boot_hash(self._host.boot_id)
+        self._settings, self._writer, self.host = settings, writer, settings.host
+        self.host_name, self.local_reference = settings.host_name, settings.local_reference
+        self.receive_times = receive_times
+        self._boot = boot_hash(self.host.boot_id)
         found = writer.found
         polls = (settings.poll_seconds, settings.most_poll_seconds)
         names = [each.name for each in asks]
         update = found.update if found else 0
-        self.keeper = Keeper(names, settings.oscillator, polls, update, suspended_ns(self._host))
+        self.keeper = Keeper(names, settings.oscillator, polls, update, suspended_ns(self.host))
         self._asks = asks
         self._machine = find_machine()
-        self.keeper.notice_machine(self._machine.marker() if self._machine else 0, self._host.raw_ns())
+        self.keeper.notice_machine(self._machine.marker() if self._machine else 0, self.host.raw_ns())
         self._journal = settings.journal and Journal(settings.journal, settings.journal_bytes)
-        raw_ns = self._host.raw_ns()
+        raw_ns = self.host.raw_ns()
         said = self.keeper.belief.update
         started = start_record(settings.host_name, self._boot, names, settings.oscillator, said, raw_ns)
         self.keeper.records.append(started)
@@ -93,6 +107,17 @@ class Daemon:
         self._told: tuple[State, Why, tuple[str, ...]] = (State.UNKNOWN, Why.NOTHING, ())
         self._hurry = {name: asyncio.Event() for name in names}
         self._news = asyncio.Event()
+        self._manager = ServiceManager()
+        self.published_raw_ns = raw_ns
+        self.troubles: Counter[str] = Counter()
+        """Looks at the evidence at which something was wrong, by what."""
+
+    def rejected(self, name: str) -> Mapping[str, int]:
+        """How many packets of a source were not taken, by reason, also those that somebody else may have sent."""
+        asks = next(each for each in self._asks if each.name == name)
+        if isinstance(asks, Client):
+            return asks.rejected
+        return {str(reason): count for reason, count in self.keeper.sources[name].rejected.items()}
 
     async def follow(self, asks: Asks) -> None:
         """Ask one source, for as long as it wants to be asked."""
@@ -109,17 +134,19 @@ class Daemon:
     async def publish_for_ever(self) -> None:
         """Believe what is new at once; keep the page in step with REALTIME, and notice a suspend, every second."""
         while True:
-            self._receive_times.sample()
-            keeper, now_raw_ns = self.keeper, self._host.raw_ns()
+            self.receive_times.sample()
+            keeper, now_raw_ns = self.keeper, self.host.raw_ns()
             moved = keeper.notice_machine(self._machine.marker() if self._machine else 0, now_raw_ns)
-            slept = keeper.notice_suspend(suspended_ns(self._host), now_raw_ns)
+            slept = keeper.notice_suspend(suspended_ns(self.host), now_raw_ns)
             broke = keeper.notice_leap(now_raw_ns) or moved or slept
             if not broke and keeper.has_news:
                 keeper.believe(now_raw_ns)
                 self._say_sources(now_raw_ns)
             self._news.clear()
             self.publish()
+            self.published_raw_ns = self.host.raw_ns()
             self._carry_out()
+            self._manager.alive(f"{keeper.belief.state}, {keeper.belief.agreeing} of {len(keeper.sources)} agree")
             with suppress(TimeoutError):
                 async with asyncio.timeout(PUBLISH_EVERY_SECONDS):
                     await self._news.wait()
@@ -127,7 +154,7 @@ class Daemon:
     def publish(self) -> None:
         """Write the page, unless a valid one of this boot is there and nothing is known yet that is better."""
         keeper = self.keeper
-        keeper.age(self._host.raw_ns())
+        keeper.age(self.host.raw_ns())
         if keeper.belief.state is State.UNKNOWN and self._keeps_found_page:
             return
         standing = Standing(
@@ -140,10 +167,11 @@ class Daemon:
             void_after_raw_ns=keeper.leap_from_raw_ns,
             valid_for_ns=self._settings.valid_for_ns,
         )
-        self._writer.write(*published(keeper.belief, standing, self._host, keeper.oscillator))
+        self._writer.write(*published(keeper.belief, standing, self.host, keeper.oscillator))
 
     def close(self) -> None:
         """Close every source's socket."""
+        self._manager.tell(STOPPING)
         for each in self._asks:
             each.close()
 
@@ -156,6 +184,7 @@ class Daemon:
         for name in keeper.hurried:
             self._hurry[name].set()
         keeper.hurried.clear()
+        self.troubles.update(str(record["why"]) for record in keeper.records if record.get("why"))
         if self._journal:
             self._journal.append(keeper.records)
         keeper.records.clear()
@@ -182,6 +211,9 @@ class Daemon:
         if self._told == told:
             return
         self._told = told
+        if self._settings.webhook is not None:
+            state = {"state": str(belief.state), "why": str(belief.why), "disagreeing": ", ".join(wrong)}
+            self._settings.webhook.tell(state)
         known = extent(belief.track) if belief.track else None
         log.info(
             "clock",
@@ -203,10 +235,14 @@ async def run(settings: Settings, asks: list[Asks], receive_times: ReceiveTimes,
         log.warning("local_reference", meaning="this host's own clock is taken for true")
     daemon = Daemon(settings, asks, receive_times, writer)
     log.info("started", page=str(settings.page), host=settings.host_name, sources=[each.name for each in asks])
+    if settings.metrics is not None:
+        serve_metrics(*settings.metrics, ClockMetrics(daemon))
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(daemon.follow(each)) for each in asks]
             running.append(tasks.create_task(daemon.publish_for_ever()))
+            if settings.webhook is not None:
+                running.append(tasks.create_task(settings.webhook.run()))
             await stop.wait()
             for task in running:
                 task.cancel()

@@ -30,6 +30,8 @@ CLOCK_MONOTONIC_COARSE: Final = 6  # linux/time.h; Python names the other four
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 PPB: Final = 1_000_000_000
 
+__all__ = ["Fate", "HostClock", "RealClock", "ReceiveTimes", "ReceivedAt", "SimulatedClock", "open_host_clock"]
+
 _TIMESPEC = struct.Struct("@qq")
 _clock_ns = time.clock_gettime_ns
 _RAW: Final = time.CLOCK_MONOTONIC_RAW
@@ -99,7 +101,7 @@ class SimulatedClock(RealClock):
         offset_ns: how far REALTIME is ahead when RAW of the machine reads `since_ns`.
         drift_ppb: how much faster REALTIME and RAW run, in (−10⁹, 10⁹).
         since_ns: the machine's CLOCK_MONOTONIC_RAW from which the drift adds up.
-        fate: the file that says when it was stepped and when it slept.
+        fate: the file that says when it was stepped, when it slept, and at which rate it ran from when.
     """
 
     offset_ns: int = 0
@@ -133,7 +135,8 @@ class SimulatedClock(RealClock):
         return kernel_realtime_ns + self.offset_ns + gained_ns + self._befallen_ns(raw_then_ns)[0]
 
     def _gained_ns(self, raw_ns: int) -> int:
-        return self.drift_ppb * (raw_ns - self.since_ns) // PPB
+        befallen_ns = self._fate.gained_ns(raw_ns) if self._fate else 0
+        return self.drift_ppb * (raw_ns - self.since_ns) // PPB + befallen_ns
 
     def _befallen_ns(self, raw_ns: int) -> tuple[int, int]:
         """Added to REALTIME, and slept."""
@@ -237,6 +240,7 @@ class ReceiveTimes:
         "_realtime_ns",
         "_samples",
         "_trusted_from_raw_ns",
+        "steps",
     )
 
     def __init__(self, host: HostClock, attempts: int = 4, bracket_ns: int = 5_000) -> None:
@@ -245,6 +249,8 @@ class ReceiveTimes:
         self._samples: deque[tuple[int, int, int]] = deque()  # RAW, REALTIME − RAW, ± of both; oldest first
         self._next_sample_raw_ns = host.raw_ns()
         self._trusted_from_raw_ns = self._next_sample_raw_ns
+        self.steps = 0
+        """Jumps of REALTIME that were seen."""
         self.sample()
 
     def sample(self) -> None:
@@ -256,6 +262,7 @@ class ReceiveTimes:
         raw_ns = realtime_ns - difference_ns
         samples = self._samples
         if samples and abs(difference_ns - samples[-1][1]) > JUMP_NS:
+            self.steps += 1
             step_ns = abs(difference_ns - samples[-1][1])
             self._trusted_from_raw_ns = raw_ns + min(step_ns, SAMPLES_LAST_NS)
             samples.clear()

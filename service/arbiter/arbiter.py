@@ -3,7 +3,7 @@
 `process.py` is it; `link.py`, `telling.py` and `publishing.py` need no more than this.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,10 @@ class Arbiter(Protocol):
 
     def now(self) -> Interval | None:
         """Now in UTC; None without a safe clock."""
+        ...
+
+    def cross_check(self, region: RegionName, lines: Sequence[bytes]) -> None:
+        """Hold lines that were just read against this host's clock."""
         ...
 
     def pulse(self, region: RegionName) -> bytes | None:

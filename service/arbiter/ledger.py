@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from model.terms import Terms
 from model.vocabulary import RegionName, SaleId
+from service.arbiter.counts import Counts
 from service.store import keys
 from service.store.chunks import ChunkedLines
 from service.store.opening import Store
@@ -44,6 +45,8 @@ class Ledger:
     def __init__(self, store: Store, token: int) -> None:
         self.store = store
         self.token = token
+        self.counts = Counts()
+        """What was decided under this token."""
         self._asked: dict[object, float] = {}
         """When each call that is under way began."""
         self._append = script(store, "append")

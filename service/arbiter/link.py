@@ -131,6 +131,11 @@ class RegionLink:
                     Contradiction("", f"region {self.region} was stopped by an arbiter that found a contradiction")
                 )
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the region's store was reached and is not lost yet."""
+        return self._reachable
+
     def _open_runs(self) -> list[SaleRun]:
         return [run for run in self._arbiter.runs.values() if run.counts(self.region)]
 
@@ -311,6 +316,7 @@ class RegionLink:
             new_mark_ns = mark_ns(self.region, mark) if at_end else known_ns
             now_raw_ns = self._arbiter.raw_ns()
             if lines:
+                self._arbiter.cross_check(self.region, lines)
                 first = run.fold.delivered(self.region).seq + 1
                 await self._ledger.copy(run.sale, self.region, first, lines)
             if not run.counts(self.region):

@@ -11,7 +11,7 @@ Next: `link.py` (a region's rounds), `run.py` (a sale's decisions), `publishing.
 import asyncio
 import contextlib
 import gc
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from model.wire import parse_canonical, parse_decision_line
 from service import pulse
 from service.arbiter.arbiter import Finished
 from service.arbiter.beacons import PUBLIC_SERVERS, Beacons
+from service.arbiter.counts import Counts
 from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
 from service.arbiter.pace import is_close
@@ -102,6 +103,49 @@ class ArbiterProcess:
             else:
                 _log.info("the clock is safe again")
         return now
+
+    @property
+    def token(self) -> int:
+        """The fencing token."""
+        return self._ledger.token
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted since the start."""
+        return self._ledger.counts
+
+    @property
+    def store_is_well(self) -> bool:
+        """Whether the arbiter's own store answers in time."""
+        return not self._ledger.is_slow
+
+    @property
+    def clock_host(self) -> str:
+        """The name of this host, as its clock page has it."""
+        return self._reader.read().host
+
+    def reached(self) -> dict[RegionName, bool]:
+        """Which regions are reached."""
+        return {name: link.is_reachable for name, link in self._links.items()}
+
+    def readiness(self) -> dict[str, str]:
+        """What decisions need, each by name: "ok", or what is wrong."""
+        return {
+            "clock": "ok" if self.now() is not None else f"no safe clock: {self._reader.read().reason or 'void'}",
+            "store": "ok" if self.store_is_well else "does not answer",
+            **{f"region {name}": "ok" if is_up else "not reached" for name, is_up in self.reached().items()},
+        }
+
+    def cross_check(self, region: RegionName, lines: Sequence[bytes]) -> None:
+        """Hold lines that were just read against this host's clock."""
+        accused = self.counts.cross_check(region, lines, self._reader.now(), self.raw_ns())
+        if accused is not None:
+            _log.error(
+                "two clocks contradict each other: one of them is outside its bound",
+                region=region,
+                host=accused.host,
+                against=self.clock_host,
+            )
 
     async def run(self) -> None:
         """Everything at once, until another arbiter takes over.
@@ -272,8 +316,13 @@ class ArbiterProcess:
             link.news.set()
 
 
-async def run_arbiter(settings: ArbiterSettings, host: HostClock) -> None:
+async def run_arbiter(
+    settings: ArbiterSettings, host: HostClock, started: Callable[["ArbiterProcess"], None] = lambda _: None
+) -> None:
     """Take over and decide, until another arbiter does.
+
+    Args:
+        started: called with the arbiter once it has taken over and knows its sales.
 
     Raises:
         FencedError: another arbiter has taken over.
@@ -290,6 +339,7 @@ async def run_arbiter(settings: ArbiterSettings, host: HostClock) -> None:
                 process = None
                 _log.warning("the arbiter's store does not answer; trying again", error=str(error))
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
+        started(process)
         await process.run()
     finally:
         await store.aclose()

@@ -154,7 +154,10 @@ class SaleRun:
                 return False
             self._news = False
             seen = self._look(now)
+            allowed_ns = self.fold.wanted_ns() + self.terms.intake_grace_ns
             follows = self.fold.see(seen)
+            if follows:
+                self._ledger.counts.delays.add(now.earliest_ns - allowed_ns)
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
             if not follows and not self._is_worth_a_record(seen):
@@ -315,7 +318,9 @@ class SaleRun:
             )
             for offset, decision in enumerate(decisions)
         ]
+        began_ns = time.perf_counter_ns()
         await self._ledger.append(self.sale, index, lines)
+        self._ledger.counts.recorded(decisions, time.perf_counter_ns() - began_ns)
         self.recorded.extend(lines)
         for decision in decisions:
             self._note(decision)

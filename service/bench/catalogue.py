@@ -14,6 +14,7 @@ from service.bench import (
     restart,
     sales,
     waiting,
+    watching,
     whole_sale,
 )
 from service.bench.frame import Benchmark
@@ -24,6 +25,7 @@ BENCHMARKS: Final = (
     Benchmark("reads", "What do pages cost that are read while a sale runs?", reads.measure),
     Benchmark("sales", "What do more sales at once cost, and a lobby?", sales.measure),
     Benchmark("waiting", "What do those cost the buyers who wait, and who ask?", waiting.measure),
+    Benchmark("watching", "What does it cost a purchase to be watched?", watching.measure),
     Benchmark("overload", "Who is served when ten times as many press as can be served?", overload.measure),
     Benchmark("idle", "What does a gateway cost while nothing happens?", idle.measure),
     Benchmark("ledger", "What does a whole sale cost, from full region logs to every outcome?", whole_sale.measure),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from model.vocabulary import is_id
-from service.command.base import CannotRun, host_clock, log_to_standard_error, open_store
+from service.command.base import CannotRun, address, host_clock, log_to_standard_error, open_store
 
 
 def arbiter(
@@ -23,6 +23,7 @@ def arbiter(
             help="URL of a drand server that tells a public beacon's rounds; once for each. Default: drand's own."
         ),
     ] = None,
+    metrics: Annotated[str, typer.Option(help="HOST:PORT to answer monitoring at: /metrics, /healthz, /readyz.")] = "",
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -35,19 +36,23 @@ def arbiter(
 
     from service.arbiter.beacons import PUBLIC_SERVERS
     from service.arbiter.ledger import FencedError
-    from service.arbiter.process import ArbiterSettings, run_arbiter
+    from service.arbiter.process import ArbiterSettings
+    from service.arbiter.watching import MonitoringPortError, watch_arbiter
 
     log_to_standard_error()
     regions = region_urls(region)
+    watched_at = address(metrics, "--metrics") if metrics else None
     clock = host_clock(host_clock_spec)
     servers = tuple(beacon_url(url) for url in beacon) if beacon else PUBLIC_SERVERS
     with open_store(store, data, "arbiter", allow_unsafe_store) as store_url:
         try:
-            uvloop.run(_until_ended(run_arbiter(ArbiterSettings(store_url, regions, page, servers), clock)))
+            uvloop.run(
+                _until_ended(watch_arbiter(ArbiterSettings(store_url, regions, page, servers), clock, watched_at))
+            )
         except FencedError as error:
             typer.echo(f"firstcome: {error}", err=True)
             raise typer.Exit(1) from error
-        except ValueError as error:
+        except (MonitoringPortError, ValueError) as error:
             raise CannotRun(str(error)) from error
 
 

@@ -15,6 +15,7 @@ from clockd.host import HostClock, open_host_clock
 from model.terms import LONGEST_REGION
 from model.vocabulary import is_id
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
+from service.watching.advice import advise, hide
 
 
 class CannotRun(TyperException):
@@ -22,13 +23,15 @@ class CannotRun(TyperException):
 
 
 def log_to_standard_error() -> None:
-    """One event a line, for people on a terminal and JSON otherwise."""
+    """One event a line with what to do about it, for people on a terminal and JSON otherwise. Never a secret."""
     people = sys.stderr.isatty()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            advise,
+            hide,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -56,11 +59,11 @@ def region_name(text: str) -> str:
     return text
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str, flag: str = "--listen") -> tuple[str, int]:
     """`HOST:PORT` or `[IPv6]:PORT`."""
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--listen")
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint=flag)
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 

@@ -3,7 +3,9 @@
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -33,6 +35,15 @@ def gateway(
     store: Annotated[str, typer.Option(help="URL of the region's store, Redis or Valkey.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of an embedded store, instead of --store.")] = None,
     count: Annotated[int, typer.Option("--processes", min=1, max=64, help="Processes that share the port.")] = 1,
+    counts: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which the processes of one port keep their counts; --processes makes one."),
+    ] = None,
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="/metrics without a token of the scope operate or audit.")
+    ] = False,
+    webhook: Annotated[str, typer.Option(help="A URL to tell when a process is ready no more, or again; signed.")] = "",
+    webhook_secret: Annotated[Path | None, typer.Option(help="The file with its secret: whsec_ and Base64.")] = None,
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -43,7 +54,10 @@ def gateway(
     """
     import uvloop
 
+    from clockd.webhook import WebhookError, open_webhook
+    from service.gateway.app import ALL_READY
     from service.gateway.process import GatewaySettings, run_gateway
+    from service.watching.shared import SharedCountsError
 
     log_to_standard_error()
     region_name(region)
@@ -54,11 +68,23 @@ def gateway(
         if count > 1:
             flags = ["--region", region, "--listen", listen, "--store", store_url, "--arbiter-store", arbiter_store]
             flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
-            _supervise([*flags, "--processes", "1", *(["--allow-unsafe-store"] if allow_unsafe_store else [])], count)
+            flags += ["--allow-unsafe-store"] if allow_unsafe_store else []
+            flags += ["--open-metrics"] if open_metrics else []
+            flags += ["--webhook", webhook, "--webhook-secret", str(webhook_secret)] if webhook else []
+            with ExitStack() as opened:
+                folder = counts or Path(opened.enter_context(TemporaryDirectory(prefix="firstcome-counts-")))
+                _supervise([*flags, "--processes", "1", "--counts", str(folder)], count)
             return
-        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page)
+        try:
+            who = {"region": region, "address": listen}
+            tells = open_webhook(webhook, webhook_secret, "gateway.changed", who, ALL_READY)
+        except WebhookError as error:
+            raise CannotRun(str(error)) from error
+        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells)
         try:
             uvloop.run(run_gateway(settings, known, clock))
+        except SharedCountsError as error:
+            raise CannotRun(str(error)) from error
         except OSError as error:
             raise CannotRun(f"port {listen} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:

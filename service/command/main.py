@@ -25,7 +25,9 @@ from service.command.notary import notary
 from service.command.prove import prove
 from service.command.sale import sale
 from service.command.serve import serve
+from service.command.store import store
 from service.command.token import token
+from service.command.top import top
 
 app = typer.Typer(
     add_completion=False,
@@ -85,7 +87,7 @@ def _name_environment(command: Any, prefix: str) -> None:
         _name_environment(verb, f"{prefix}_{name}")
 
 
-for verb in (demo, serve, gateway, arbiter, notary, export, audit, prove, bench, token, key):
+for verb in (demo, serve, gateway, arbiter, store, notary, export, audit, prove, bench, top, token, key):
     app.command()(verb)
 app.add_typer(sale, name="sale")
 

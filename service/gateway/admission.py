@@ -5,6 +5,7 @@ call the less each pays for the disk, and for the way there. A reply means: on d
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 
 from model.vocabulary import Entry, SaleId
 from model.wire import log_line_halves, parse_log_line
+from service.gateway.counts import Counts
 from service.store import keys
 from service.store.lane import Lane
 from service.store.opening import Store
@@ -71,7 +73,8 @@ class Attempt:
 class Admission:
     """Purchases of all sales of this process, on their way to the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, counts: Counts) -> None:
+        self._counts = counts
         self._free = [Lane(store, "admit") for _ in range(MOST_CALLS_AT_ONCE)]
         self._waiting: dict[SaleId, deque[Attempt]] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -119,12 +122,16 @@ class Admission:
             await lane.close()
 
     async def _call(self, lane: Lane, taken: list[tuple[SaleId, list[Attempt]]]) -> None:
+        began_ns = time.perf_counter_ns()
         try:
             replies = await lane.call([(_names(sale), _words(attempts)) for sale, attempts in taken])
         except (RedisError, OSError) as error:
             replies = [error] * len(taken)
+            self._counts.store_failures += 1
         finally:
             self._free.append(lane)
+            self._counts.store_calls.add(time.perf_counter_ns() - began_ns)
+            self._counts.call_purchases.add(sum(len(attempts) for _, attempts in taken))
         self.flush()
         for (sale, attempts), reply in zip(taken, replies, strict=True):
             self.in_flight -= len(attempts)

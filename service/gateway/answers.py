@@ -28,6 +28,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
     close: bool = False
+    slug: str = ""
+    """Of a problem: which, for counting."""
 
     def bytes(self, close: bool) -> bytes:
         """The answer as HTTP/1.1."""
@@ -50,4 +52,4 @@ def problem(
 ) -> Answer:
     """An RFC 9457 problem document of type `urn:firstcome:problem:<slug>`."""
     document = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **(extra or {})}
-    return Answer(status, encode(document), headers, PROBLEM, close)
+    return Answer(status, encode(document), headers, PROBLEM, close, slug)

@@ -39,6 +39,8 @@ from service.store.opening import Store
 _log = structlog.get_logger()
 
 PULSE_FRESH_NS: Final = 5_000_000_000
+ALL_READY: Final = dict.fromkeys(("clock", "store", "arbiter"), "ok")
+"""What a gateway needs, all of it there."""
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
@@ -172,7 +174,8 @@ class Api:
     async def purchase(self, request: Request, sale: str, is_batch: bool = False) -> Answer:
         arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
         authorization = request.headers.get("authorization", "").encode("latin-1")
-        head = Head(sale, authorization, _prefer(request), is_batch)
+        traceparent = request.headers.get("traceparent", "").encode("latin-1")
+        head = Head(sale, authorization, _prefer(request), is_batch, traceparent=traceparent)
         body = await read_body(request, head.longest_body_bytes)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()
@@ -346,7 +349,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     async def readiness() -> Response:
         """Whether purchases can be taken: clock, store and arbiter, each by name."""
         parts = api.readiness()
-        return response(Answer(200 if set(parts.values()) == {"ok"} else 503, encode(parts)))
+        return response(Answer(200, encode(parts)) if parts == ALL_READY else problems.not_ready(parts))
 
     _add_problems(app)
     return app

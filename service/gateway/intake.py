@@ -231,6 +231,11 @@ class Intake:
         self.moment: Final = stamper.receive_times.raw_moment
         """The kernel's receive time as a moment on this host's raw clock."""
 
+    @property
+    def connections(self) -> int:
+        """How many are open here; those that were handed over are not counted."""
+        return len(self._connections)
+
     def listen(self, host: str, port: int) -> socket.socket:
         """Open the port; several processes of a region may share it.
 

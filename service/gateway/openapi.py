@@ -137,14 +137,14 @@ def body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-_AUTHORIZED: Final[Responses] = {
+AUTHORIZED: Final[Responses] = {
     401: _problem("no valid token"),
     403: _problem("token without the scope"),
     405: _problem("another method"),
 }
 
 PURCHASE: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("the outcome, for good", _PURCHASE, {"Preference-Applied": "the wait that was granted"}),
     202: _json("on disk, not decided yet", _PURCHASE, {"Location": "where to ask", "Retry-After": "seconds"}),
     400: _problem("not HTTP as it should be, or pipelined"),
@@ -180,7 +180,7 @@ _BATCH: Final = {
 }
 
 BATCH: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("every entry's own outcome, in the order of the batch", _BATCH, {"Retry-After": "seconds"}),
     400: _problem("not JSON, not HTTP as it should be, or pipelined"),
     404: _problem("no such sale, or not in this region"),
@@ -193,7 +193,7 @@ BATCH: Final[Responses] = {
 }
 
 STATUS: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("the purchase as it stands", _PURCHASE),
     404: _problem("no such sale or purchase in this region"),
     422: _problem("a parameter breaks a rule"),
@@ -230,7 +230,7 @@ _RECEIPT: Final = {
 }
 
 RECEIPT: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("what is signed of the purchase so far", _RECEIPT),
     404: _problem("no such sale or purchase in this region, or the sale's terms name no keys"),
     409: _problem("not signed yet (with Retry-After)"),
@@ -239,7 +239,7 @@ RECEIPT: Final[Responses] = {
 }
 
 LEDGER: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: {
         "description": "the bundle",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
@@ -251,7 +251,7 @@ LEDGER: Final[Responses] = {
 }
 
 PUBLISH: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     201: _json("published: every region has the terms", _SALE, {"Location": "where to find it"}),
     413: _problem("the body is too large"),
     422: _problem("terms that cannot be; errors name field and rule"),
@@ -259,7 +259,7 @@ PUBLISH: Final[Responses] = {
 }
 
 CANCEL: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("cancelled: nobody wins from here on", {"type": "object"}),
     404: _problem("no such sale"),
     409: _problem("it is decided already"),
@@ -269,7 +269,7 @@ CANCEL: Final[Responses] = {
 }
 
 BEACON: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("entered: the draw follows", {"type": "object"}),
     404: _problem("no such sale"),
     409: _problem("no value is awaited (yet, or any more)"),
@@ -279,14 +279,14 @@ BEACON: Final[Responses] = {
 }
 
 SALE: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json("the sale", _SALE),
     404: _problem("no such sale"),
     422: _problem("no such zone"),
 }
 
 SALES: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: _json(
         "all sales of this region", {"type": "object", "properties": {"sales": {"type": "array", "items": _SALE}}}
     ),
@@ -294,7 +294,7 @@ SALES: Final[Responses] = {
 }
 
 EVENTS: Final[Responses] = {
-    **_AUTHORIZED,
+    **AUTHORIZED,
     200: {
         "description": "decisions as they are made; `id` is their index, resume with Last-Event-ID",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -303,9 +303,9 @@ EVENTS: Final[Responses] = {
     422: _problem("Last-Event-ID is no number"),
 }
 
-CLOCK: Final[Responses] = {**_AUTHORIZED, 200: _json("this host's clock", {"type": "object"})}
+CLOCK: Final[Responses] = {**AUTHORIZED, 200: _json("this host's clock", {"type": "object"})}
 
 READY: Final[Responses] = {
     200: _json("clock, store and arbiter are there", {"type": "object"}),
-    503: _json("one of them is not", {"type": "object"}),
+    503: _json("one of them is not: a problem document that says of each whether it is", {"type": "object"}),
 }

@@ -252,6 +252,12 @@ def ledger_elsewhere() -> Answer:
     )
 
 
+def not_ready(parts: dict[str, str]) -> Answer:
+    """What a purchase needs, each by name: "ok", or what is wrong."""
+    missing = "; ".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")
+    return problem("not_ready", 503, "Not ready", f"Purchases are refused or not decided. {missing}.", extra=parts)
+
+
 def internal() -> Answer:
     return problem(
         "internal", 500, "Internal error", "Something is wrong with this gateway; its log says what.", close=True

@@ -13,26 +13,32 @@ import structlog
 
 from clockd.host import HostClock
 from clockd.reader import Reader
+from clockd.webhook import Webhook
 from model.vocabulary import RegionName
 from service.gateway.admission import Admission
 from service.gateway.app import Api, make_app
 from service.gateway.book import Book
+from service.gateway.counts import Counts
 from service.gateway.evidence import Evidence, add_evidence_calls
 from service.gateway.handover import Uvicorn
 from service.gateway.intake import Intake
 from service.gateway.marks import Marks
+from service.gateway.metrics import LAYOUT, GatewayMetrics
+from service.gateway.monitoring import add_metrics_call
 from service.gateway.publishing import ArbiterDoor
 from service.gateway.purchase import Purchases
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Tokens
 from service.store.opening import connect
 from service.tasks import end as end_tasks
+from service.watching.shared import SharedCounts
 
 _log = structlog.get_logger()
 
 READY_TIMEOUT_SECONDS: Final = 10.0
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 """A turn's purchases are many objects and no cycle among them; by default one batch is looked through several times."""
+SHARE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,12 @@ class GatewaySettings:
     arbiter_store_url: str
     page: Path
     """The clock page of this host."""
+    counts: Path | None = None
+    """Where processes that share the port keep their counts; None: there is one process only."""
+    opens_metrics: bool = False
+    """Whether monitoring needs no token."""
+    webhook: Webhook | None = None
+    """Whom to tell when this process is ready no more, or again."""
 
 
 async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock) -> None:
@@ -53,6 +65,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
 
     Raises:
         OSError: the port cannot be opened.
+        SharedCountsError: the counts cannot be kept where they should be.
     """
     _allow_many_connections()
     stamper = Stamper(host, Reader(settings.page, host))
@@ -63,20 +76,26 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         connect(settings.arbiter_store_url),
     )
     book = Book(settings.region, tail_store, stamper)
-    admission = Admission(store)
-    purchases = Purchases(settings.region, tokens, book, stamper, admission)
+    counts = Counts()
+    admission = Admission(store, counts)
+    purchases = Purchases(settings.region, tokens, book, stamper, admission, counts)
     door = ArbiterDoor(arbiter_store)
     api = Api(tokens, book, stamper, purchases, store, door)
     app = make_app(api, version("firstcome"))
     add_evidence_calls(app, Evidence(api, store, arbiter_store, door))
     uvicorn = Uvicorn(app, stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
+    shared = None if settings.counts is None else SharedCounts(settings.counts, LAYOUT)
+    metrics = GatewayMetrics(settings.region, book, stamper, admission, intake, counts, shared)
+    add_metrics_call(app, api, metrics, settings.opens_metrics)
     ending = asyncio.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end_signal, ending.set)
     tasks = [
         asyncio.create_task(book.tail(), name="tail"),
         asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
+        *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
+        *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
     ]
     try:
         await _caught_up(book)
@@ -92,11 +111,28 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
             task.result()
     finally:
         await end_tasks(tasks)
+        metrics.share()
         intake.close()
         uvicorn.close()
         await admission.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()
+
+
+async def _share(metrics: GatewayMetrics) -> None:
+    """Keep the other processes of the port informed."""
+    while True:
+        metrics.share()
+        await asyncio.sleep(SHARE_SECONDS)
+
+
+def _webhook_tasks(webhook: Webhook, api: Api) -> list[asyncio.Task[None]]:
+    async def watch() -> None:
+        while True:
+            webhook.tell(api.readiness())
+            await asyncio.sleep(SHARE_SECONDS)
+
+    return [asyncio.create_task(watch(), name="readiness"), asyncio.create_task(webhook.run(), name="webhook")]
 
 
 async def _caught_up(book: Book) -> None:

@@ -27,11 +27,13 @@ from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
 from service.gateway.bodies import Buyers, read_batch, read_purchase
 from service.gateway.book import Book, Sale
+from service.gateway.counts import Counts
 from service.gateway.overload import Queue
 from service.gateway.request import Head
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Scope, Tokens
 from service.gateway.told import accepted, decided, pending, pending_body, preferred_wait, tell_entry, wait_applied
+from service.gateway.tracing import follow_traced
 
 MOST_IN_FLIGHT: Final = 20_000
 """Purchases on their way to the store at once; beyond that new ones are refused, so that memory stays bounded."""
@@ -60,8 +62,11 @@ class Call:
 class Purchases:
     """The purchase calls of one gateway process."""
 
-    def __init__(self, region: RegionName, tokens: Tokens, book: Book, stamper: Stamper, admission: Admission) -> None:
+    def __init__(
+        self, region: RegionName, tokens: Tokens, book: Book, stamper: Stamper, admission: Admission, counts: Counts
+    ) -> None:
         self._region = region
+        self._counts = counts
         self._tokens = tokens
         self._book = book
         self._stamper = stamper
@@ -111,6 +116,7 @@ class Purchases:
                 self.take(call)
             self._admission.flush()
         for call, refusal in refused:  # while the store works for the others
+            self._counts.refused[refusal.slug] += 1
             call.respond(refusal)
 
     def _begin(self, call: Call, now_ns: int) -> Answer | None:
@@ -148,12 +154,14 @@ class Purchases:
         refused = None if isinstance(arrival, Arrival) else arrival
         for index, buyer in enumerate(buyers):
             if isinstance(buyer, Answer):
+                self._counts.refused[buyer.slug] += 1
                 answer.refuse(index, buyer)
             elif refused is None:
                 assert isinstance(arrival, Arrival)
                 tell = partial(self._told_in_batch, sale, answer, index, None)
                 self._admission.add(sale.id, Attempt(next(self._new_ids), buyer, arrival, now_ns, tell))
             elif refused.at_once:
+                self._counts.refused[refused.answer.slug] += 1
                 answer.refuse(index, refused.answer)
             else:
                 tell = partial(self._told_in_batch, sale, answer, index, refused.answer)
@@ -168,7 +176,11 @@ class Purchases:
         queue = self._queues.get(sale.id)
         if queue is None:
             queue = self._queues[sale.id] = Queue(sale.terms.intake_grace_ns)
-        waited_ns = now_ns - call.received.raw_ns + self._admission.behind_ns(sale.id, now_ns)
+        in_kernel_ns = now_ns - call.received.raw_ns
+        waits = self._counts.kernel_waits
+        waits.buckets[in_kernel_ns.bit_length()] += 1
+        waits.total += in_kernel_ns
+        waited_ns = in_kernel_ns + self._admission.behind_ns(sale.id, now_ns)
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
 
     def _arrival(self, sale: Sale, received: ReceivedAt | None) -> "Arrival | _Refused":
@@ -181,6 +193,9 @@ class Purchases:
         if isinstance(stamped, str):
             return _Refused(problems.clock_unsafe(stamped))
         (stamp_ns, bound_ns), clock = stamped
+        bounds = self._counts.stamp_bounds
+        bounds.buckets[bound_ns.bit_length()] += 1
+        bounds.total += bound_ns
         if guards.certainly_early(stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
             wait_ns = terms.entries_from_ns - stamp_ns
             return _Refused(
@@ -194,29 +209,41 @@ class Purchases:
     def _told(self, sale: Sale, call: Call, refused: Answer | None, attempt: Attempt, result: Result) -> None:
         """The store has spoken about a call for one buyer."""
         if isinstance(result, int):
+            self._counts.logged += 1
+            if call.head.traceparent:
+                follow_traced(sale, attempt.entry(result), call.head.traceparent)
             if not call.head.prefer and _outcome(sale, attempt, result) is None:
                 call.respond(accepted(sale, attempt.request, _pending_body(sale, attempt, result)))
             else:
                 self._answer_entry(sale, call, attempt.entry(result))
         elif isinstance(result, Entry):
+            self._counts.known += 1
             self._answer_entry(sale, call, result)
         else:
-            call.respond(_refusal(sale, result, refused))
+            refusal = _refusal(sale, result, refused)
+            self._counts.refused[refusal.slug] += 1
+            call.respond(refusal)
 
     def _told_in_batch(
         self, sale: Sale, answer: BatchAnswer, index: int, refused: Answer | None, attempt: Attempt, result: Result
     ) -> None:
         """The store has spoken about one entry of a batch."""
+        counts = self._counts
         if isinstance(result, int):
+            counts.logged += 1
             if _outcome(sale, attempt, result) is None:
                 answer.accept(index, 202, _pending_body(sale, attempt, result))
                 return
             result = attempt.entry(result)
+        elif isinstance(result, Entry):
+            counts.known += 1
         if isinstance(result, Entry):
             told = tell_entry(sale, result)
             answer.accept(index, told.status, told.body.decode())
         else:
-            answer.refuse(index, _refusal(sale, result, refused))
+            refusal = _refusal(sale, result, refused)
+            counts.refused[refusal.slug] += 1
+            answer.refuse(index, refusal)
 
     def _answer_entry(self, sale: Sale, call: Call, entry: Entry) -> None:
         wait_seconds = preferred_wait(call.head.prefer)

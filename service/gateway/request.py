@@ -42,6 +42,8 @@ class Head:
     """Of the body, in bytes."""
     keeps: bool = True
     """Whether the connection stays open after the answer, as far as the caller is concerned."""
+    traceparent: bytes = b""
+    """Of which trace the call is part, as the caller says."""
 
     @property
     def longest_body_bytes(self) -> int:
@@ -93,6 +95,7 @@ class IncomingRequest:
         "_parser",
         "_prefer",
         "_sale",
+        "_traceparent",
         "_url",
         "body",
         "complete",
@@ -105,7 +108,7 @@ class IncomingRequest:
     def __init__(self, go_on: Callable[[], None]) -> None:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._go_on = go_on
-        self._url = self._authorization = self._prefer = b""
+        self._url = self._authorization = self._prefer = self._traceparent = b""
         self._length: bytes | None = None
         self._sale: str | None = None
         self._chunked = self._is_batch = self._expects = False
@@ -133,12 +136,14 @@ class IncomingRequest:
         """What the head of a complete request says."""
         assert self._sale is not None
         length = int(self._length or 0)
-        return Head(self._sale, self._authorization, self._prefer, self._is_batch, length, self.keeps)
+        return Head(
+            self._sale, self._authorization, self._prefer, self._is_batch, length, self.keeps, self._traceparent
+        )
 
     @property
     def is_plain(self) -> bool:
-        """Whether the same head always means the same."""
-        return not self._expects
+        """Whether the same head always means the same, and may come again: that of a traced call does not."""
+        return not self._expects and not self._traceparent
 
     def _parse(self, parser: Any, data: bytes) -> None:
         try:
@@ -176,6 +181,8 @@ class IncomingRequest:
             self._length = value
         elif name == b"prefer":
             self._prefer = self._prefer + b"," + value if self._prefer else value
+        elif name == b"traceparent":
+            self._traceparent = value
         elif name == b"transfer-encoding":
             self._chunked = True
         elif name == b"expect" and value.lower() == b"100-continue":

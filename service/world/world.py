@@ -24,7 +24,7 @@ from typing import Final, Self
 
 import redis
 
-from clockd.host import RealClock
+from clockd.host import Fate, RealClock
 from service import processes
 from service.gateway.tokens import SCOPES, new_token, token_table
 from service.store import keys
@@ -60,6 +60,12 @@ class WorldPlan:
     regions: tuple[RegionPlan, ...]
     poll_seconds: int = 1
     max_drift_ppb: int = 50_000
+    max_wander_ppt_s: int = 10_000
+    valid_seconds: int = 1_000
+    references: int = 1
+    """Time servers that every region's clock is asked of."""
+    has_fates: bool = False
+    """Whether things can befall the hosts of regions and the time servers while they run: `fate`."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Public port by region; any free one where none is given."""
     beacons: tuple[str, ...] = ()
@@ -89,6 +95,8 @@ class World:
         """By region, and for the arbiter: the URL of the store itself, without distance."""
         self.embedded: dict[str, EmbeddedStore] = {}
         self.ports = {region.name: plan.ports.get(region.name) or _free_port() for region in plan.regions}
+        self.watched: dict[str, int] = {}
+        """The port for monitoring of each process that has one of its own: every `clockd-<region>`, and the arbiter."""
         self.token = new_token()
         """A token with every scope."""
         self._processes: dict[str, _Process] = {}
@@ -156,7 +164,7 @@ class World:
 
     @property
     def process_names(self) -> tuple[str, ...]:
-        """Every process: `reference`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`,
+        """Every process: `reference-<n>`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`,
         `notary-<region>`, and `notary`, the arbiter's.
         """
         return tuple(self._processes)
@@ -172,9 +180,20 @@ class World:
     def host_clock(self, region: str) -> str:
         """The clock of a region's hosts, as a `--host-clock` flag."""
         plan = next(plan for plan in self.plan.regions if plan.name == region)
-        if plan.offset_ns == 0 and plan.drift_ppb == 0:
+        if self.plan.has_fates:
+            fate = f",fate={self._fate_path(region)}"
+        elif plan.offset_ns == 0 and plan.drift_ppb == 0:
             return "real"
-        return f"simulated:offset_ns={plan.offset_ns},drift_ppb={plan.drift_ppb},since_ns={self._since_ns}"
+        else:
+            fate = ""
+        return f"simulated:offset_ns={plan.offset_ns},drift_ppb={plan.drift_ppb},since_ns={self._since_ns}{fate}"
+
+    def fate(self, name: str) -> Fate:
+        """What befalls the hosts of a region, or a time server `reference-<n>`, in a world with fates."""
+        return Fate(self._fate_path(name))
+
+    def _fate_path(self, name: str) -> Path:
+        return self.folder / f"{name}.fate"
 
     def wait_until_ready(self) -> None:
         """Until every region's gateways have clock, store and arbiter, and every notary has shown its key.
@@ -202,8 +221,8 @@ class World:
             self._open_store(region.name, region.store_url)
         self._open_store(ARBITER, "")
         (self.folder / "tokens.toml").write_text(token_table(self.token, "world", SCOPES))
-        reference = self._start_reference()
-        servers, near_arbiter, to_regions = self._start_lines(reference)
+        references = [self._start_reference(number) for number in range(self.plan.references)]
+        servers, near_arbiter, to_regions = self._start_lines(references)
         for region in self.plan.regions:
             self._start_clock(region, servers[region.name])
         for region in self.plan.regions:
@@ -219,16 +238,19 @@ class World:
             url = self.embedded[name].url
         self.stores[name] = url
 
-    def _start_lines(self, reference: int) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
-        """Each region's lines. By region: its port for the reference, its way to the arbiter's store, the way to its
+    def _start_lines(self, references: list[int]) -> tuple[dict[str, list[int]], dict[str, str], dict[str, str]]:
+        """Each region's lines. By region: its ports for the references, its way to the arbiter's store, the way to its
         own.
         """
-        servers: dict[str, int] = {}
+        servers: dict[str, list[int]] = {}
         near_arbiter: dict[str, str] = {}
         to_regions: dict[str, str] = {}
         for region in self.plan.regions:
-            servers[region.name] = _free_port(socket.SOCK_DGRAM)
-            lines = [Line("packets", str(servers[region.name]), str(reference), region.distance_seconds)]
+            servers[region.name] = [_free_port(socket.SOCK_DGRAM) for _ in references]
+            lines = [
+                Line("packets", str(near_port), str(far_port), region.distance_seconds)
+                for near_port, far_port in zip(servers[region.name], references, strict=True)
+            ]
             for ways, near, far in (
                 (near_arbiter, f"{region.name}-arbiter", self.stores[ARBITER]),
                 (to_regions, f"arbiter-{region.name}", self.stores[region.name]),
@@ -243,19 +265,24 @@ class World:
             self._run(f"lines-{region.name}", [sys.executable, "-m", "service.world.distance", str(plan)])
         return servers, near_arbiter, to_regions
 
-    def _start_reference(self) -> int:
+    def _start_reference(self, number: int) -> int:
         """A time server whose clock is this machine's: the truth of this world."""
-        port = _free_port(socket.SOCK_DGRAM)
-        self._run(
-            "reference", [sys.executable, "-m", "clockd", "serve", "--listen", f"127.0.0.1:{port}", "--local-reference"]
-        )
+        port, name = _free_port(socket.SOCK_DGRAM), f"reference-{number}"
+        clock = f"simulated:fate={self._fate_path(name)}" if self.plan.has_fates else "real"
+        listen = ["--listen", f"127.0.0.1:{port}", "--local-reference", "--host-clock", clock]
+        self._run(name, [sys.executable, "-m", "clockd", "serve", *listen])
         return port
 
-    def _start_clock(self, region: RegionPlan, server: int) -> None:
+    def _start_clock(self, region: RegionPlan, servers: list[int]) -> None:
+        name = f"clockd-{region.name}"
+        self.watched[name] = _free_port()
         self._run(
-            f"clockd-{region.name}",
+            name,
             [
-                *(sys.executable, "-m", "clockd", "run", "--server", f"127.0.0.1:{server}"),
+                *(sys.executable, "-m", "clockd", "run"),
+                *(word for server in servers for word in ("--server", f"127.0.0.1:{server}")),
+                *("--metrics", f"127.0.0.1:{self.watched[name]}", "--valid-seconds", str(self.plan.valid_seconds)),
+                *("--max-wander-ppt-s", str(self.plan.max_wander_ppt_s)),
                 *("--page", str(self.page(region.name)), "--host", f"{region.name}-1"),
                 *("--poll-seconds", str(self.plan.poll_seconds), "--allow-fast-polling"),
                 *("--max-drift-ppb", str(self.plan.max_drift_ppb), "--host-clock", self.host_clock(region.name)),
@@ -271,6 +298,7 @@ class World:
                 *("--listen", f"127.0.0.1:{self.ports[region.name]}", "--store", self.stores[region.name]),
                 *("--arbiter-store", arbiter_store, "--tokens", str(self.folder / "tokens.toml")),
                 *("--page", str(self.page(region.name)), "--host-clock", self.host_clock(region.name)),
+                *(("--counts", str(self.folder / f"counts-{region.name}")) if region.gateways > 1 else ()),
             ],
         )
 
@@ -278,11 +306,13 @@ class World:
         home = min(self.plan.regions, key=lambda region: region.distance_seconds)
         flags = [word for name, url in to_regions.items() for word in ("--region", f"{name}={url}")]
         flags += [word for url in self.plan.beacons for word in ("--beacon", url)]
+        self.watched[ARBITER] = _free_port()
         self._run(
             ARBITER,
             [
                 *(sys.executable, "-m", "service.command", "arbiter", "--store", self.stores[ARBITER], *flags),
                 *("--page", str(self.page(home.name)), "--host-clock", self.host_clock(home.name)),
+                *("--metrics", f"127.0.0.1:{self.watched[ARBITER]}"),
             ],
         )
 

@@ -13,6 +13,7 @@ from model.terms import read_terms
 from service.gateway.admission import Admission, Attempt, NotLogged
 from service.gateway.answers import Answer
 from service.gateway.book import Book, Sale
+from service.gateway.counts import Counts
 from service.gateway.overload import INTERVAL_PART, STANDING_PART, Queue
 from service.gateway.purchase import MOST_IN_FLIGHT, Call, Purchases
 from service.gateway.request import Head
@@ -100,8 +101,11 @@ def test_a_process_in_overload_refuses_before_it_works_and_then_recovers(
         store = connect(small_world.stores["here"])
         book = Book("here", store, stamper)
         book.sales[sales.open] = Sale(sales.open, terms, "here")
-        admission = Admission(store)
-        purchases = Purchases("here", Tokens({"ab" * 32: Grant("nobody", frozenset())}), book, stamper, admission)
+        counts = Counts()
+        admission = Admission(store, counts)
+        purchases = Purchases(
+            "here", Tokens({"ab" * 32: Grant("nobody", frozenset())}), book, stamper, admission, counts
+        )
         answers: list[Answer] = []
 
         async def call() -> Any:
