@@ -15,7 +15,7 @@ ADVICE: Final = {
     "a call failed": "an error of ours: keep this line; the caller got 500 and may repeat the call",
     "a decision log is not what was signed: it is signed no more": "keep the store as it is and export the sale",
     "a log is not what was signed: it is signed no more": "keep the store as it is; runbook SaleHalted",
-    "a beacon's server does not tell the round": "others are asked in turn; bring the value with `firstcome sale beacon`",
+    "a beacon's server does not tell the round": "others are asked; or bring it with `firstcome sale beacon`",
     "a beacon's value is refused: its chain has not signed it": "that server lies or serves another chain: take it out",
     "a finished sale waits to be sealed: is a notary missing?": "start the notaries of its regions and the arbiter's",
     "a proposal that cannot be read is passed over": "see which gateway wrote it; all must run one version",
