@@ -39,16 +39,18 @@ demo: $(READY)
 	$(BIN)/firstcome demo
 
 # What mostly computes and what mostly waits for processes run side by side; whole sales and faults, where a busy
-# machine is one more fault, run by themselves.
-COMPUTING := tests/model tests/clockd tests/proofs tests/refinement tests/ops
-WAITING := tests/service tests/docs
-ALONE := tests/end_to_end tests/faults
+# machine is one more fault, run by themselves; but a sale that waits for a beacon waits longer than it works.
+COMPUTING := tests/model tests/clockd tests/proofs tests/refinement
+AWAITED := tests/end_to_end/test_beacon.py
+WAITING := tests/service tests/docs tests/ops $(AWAITED)
+ALONE := tests/end_to_end tests/faults --ignore $(AWAITED)
+PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12
 
 test: $(READY)
-	@$(BIN)/pytest -p no:cacheprovider $(WAITING) >$(VENV)/waiting.log 2>&1 & waiting=$$!; \
-	$(BIN)/pytest -p no:cacheprovider $(COMPUTING); computed=$$?; \
+	@$(PYTEST) $(WAITING) >$(VENV)/waiting.log 2>&1 & waiting=$$!; \
+	$(PYTEST) $(COMPUTING); computed=$$?; \
 	wait $$waiting; waited=$$?; cat $(VENV)/waiting.log; \
-	$(BIN)/pytest -p no:cacheprovider $(ALONE); alone=$$?; exit $$((computed + waited + alone))
+	$(PYTEST) $(ALONE); alone=$$?; exit $$((computed + waited + alone))
 
 style: $(READY)
 	$(BIN)/ruff format --check --quiet .

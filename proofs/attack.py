@@ -122,6 +122,8 @@ class Attack:
         self._possible: set[frozenset[int]] = set()
         self._seconds: dict[str, float] = {}
         self._kept: list[Question] = []  # a term that is let go gives its number to another
+        self._context: Any = None
+        """Where z3 keeps what it is asked about: made anew for each function, so that nothing hangs on their order."""
 
     def _sound(self, name: str) -> "Obligation":
         """An obligation as it is; to be asked for before a mutant takes its place."""
@@ -154,6 +156,7 @@ class Attack:
         """Every mutant of a function."""
         from proofs.notes import functions  # noqa: PLC0415  (needs z3)
 
+        self._context = None
         kills: Counter[str] = Counter()
         fates = []
         for mutant in mutants_of(function, functions()[function]):
@@ -268,7 +271,8 @@ class Attack:
 
         numbers = _numbers(terms)
         if numbers not in answers:
-            solver = z3.Solver(ctx=z3.Context())
+            self._context = self._context or z3.Context()
+            solver = z3.Solver(ctx=self._context)
             solver.set("rlimit", STEPS_LIMIT)
             solver.set("timeout", TIME_LIMIT_MS)
             solver.from_string(smt2(terms))

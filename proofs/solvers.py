@@ -22,6 +22,7 @@ from typing import Any, Final
 from proofs.lines import LineProcess, answer_lines
 
 CORES: Final = "(set-option :produce-unsat-cores true)\n"
+QUESTIONS_A_CONTEXT: Final = 50
 OVERTIME_S: Final = 10.0
 """How long after its own time limit a solver is given to notice it."""
 
@@ -72,8 +73,7 @@ def ask_z3(question: dict[str, Any]) -> Said:
     """z3's verdict, a small core, and the model in plain values."""
     import z3  # noqa: PLC0415  (each process loads its own solver only)
 
-    context = z3.Context()  # a fresh one: what was asked before must not matter
-    solver = z3.Solver(ctx=context)
+    solver = z3.Solver(ctx=_context(z3))
     solver.set("timeout", question["limit_ms"])
     solver.set("core.minimize", True)
     text = question["text"]
@@ -86,6 +86,19 @@ def ask_z3(question: dict[str, Any]) -> Said:
     if verdict == "sat":
         return {"verdict": verdict, **_plain(z3, solver.model())}
     return {"verdict": verdict}
+
+
+_contexts: list[Any] = []
+"""The z3 context in use, once for each question that it was used for."""
+
+
+def _context(z3: Any) -> Any:
+    """Where z3 keeps its terms. A solver is made for each question; this takes three times as long as most questions,
+    and knows nothing but terms, so some questions share one."""
+    if len(_contexts) == QUESTIONS_A_CONTEXT:
+        _contexts.clear()
+    _contexts.append(_contexts[0] if _contexts else z3.Context())
+    return _contexts[0]
 
 
 def _plain(z3: Any, model: Any) -> Said:

@@ -134,8 +134,12 @@ class World:
         self._run(name, self._processes[name].command)
 
     def start_twin(self, name: str, twin: str) -> None:
-        """Start another process just like `name`, to be called `twin`."""
-        self._run(twin, self._processes[name].command)
+        """Start another process just like `name`, to be called `twin`; monitoring asks it at a port of its own."""
+        command = [*self._processes[name].command]
+        if name in self.watched:
+            self.watched[twin] = _free_port()
+            command[command.index("--metrics") + 1] = f"127.0.0.1:{self.watched[twin]}"
+        self._run(twin, command)
 
     def wait_for_end(self, name: str, timeout_seconds: float) -> int:
         """The status with which a process ends by itself.

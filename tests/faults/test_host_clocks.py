@@ -5,7 +5,6 @@ comes back by itself. West's host is a simulated one with a real clockd, real ga
 `clockd/fate.py`) steps its wall clock and lets it sleep. True time is this machine's, which the reference serves.
 """
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -35,10 +34,8 @@ class FatedWorld(World):
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "CLOCKD_VALID_SECONDS", str(VALID_SECONDS))
-        with FatedWorld(WorldPlan(REGIONS)) as world:
-            yield world
+    with FatedWorld(WorldPlan(REGIONS, valid_seconds=VALID_SECONDS)) as world:
+        yield world
 
 
 class Watch:
