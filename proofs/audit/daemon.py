@@ -190,7 +190,7 @@ def go_on_from(daemon: Daemon, at: int, state: State) -> None:
     Raises:
         FindingError: it does not agree with them.
     """
-    if daemon.oscillator is None:
+    if daemon.oscillator is None or not daemon.sources:
         raise FindingError(daemon.file, at, "a state comes after a start, which states drift and sources")
     line = None if state.belief is None else straight(state.belief)
     if daemon.update is not None and (state.update, line) != (daemon.update, daemon.line):

@@ -39,8 +39,8 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self.host = ""
         """Whose journal it is; "" while no `start` record was seen."""
-        self.start = b""
-        """The newest `start` record."""
+        self.begun = b""
+        """The `start` record of the daemon that wrote the first of the recent lines; "" where that is not known."""
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=LINES_BEFORE)
         """The newest lines, each with a running number."""
         self.count = 0
@@ -100,17 +100,19 @@ class JournalFile:
             if len(line) > LONGEST_LINE_BYTES:
                 continue
             self.count += 1
+            if len(self.recent) == LINES_BEFORE and _is(self.recent[0][1], "start"):
+                self.begun = self.recent[0][1]
             self.recent.append((self.count, line))
-            if b'"type":"start"' in line:
-                self._begin(line)
+            if _is(line, "start"):
+                self._note_host(line)
 
-    def _begin(self, line: bytes) -> None:
+    def _note_host(self, line: bytes) -> None:
         try:
             host = json.loads(line)["host"]
         except (ValueError, KeyError, TypeError):
             return
         if isinstance(host, str) and is_id(host):
-            self.host, self.start = host, line
+            self.host = host
 
 
 class JournalDelivery:
@@ -166,10 +168,26 @@ class JournalDelivery:
             self._last = lines[known - 1][0] if known else 0
             return lines[known:]
         self._handed_in = 0
-        if not self._journal.start or any(line == self._journal.start for _, line in lines):
-            return lines
-        states = (at for at, (_, line) in enumerate(lines) if b'"type":"state"' in line)
-        return [(0, self._journal.start), *lines[next(states, 0) :]]
+        return from_a_beginning(self._journal.begun, lines)
+
+
+def from_a_beginning(begun: bytes, lines: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The lines from which an auditor can compute on: from a `start` on, or from a `state` with its daemon's `start`
+    ahead of it.
+
+    Args:
+        begun: the `start` of the daemon that wrote the first line; b"" where that is not known.
+    """
+    starts = [at for at, (_, line) in enumerate(lines) if _is(line, "start")]
+    if not begun:
+        return lines[starts[0] :] if starts else lines
+    states = [at for at, (_, line) in enumerate(lines) if _is(line, "state") and at < min(starts, default=len(lines))]
+    return lines if starts[:1] == [0] else [(0, begun), *lines[states[0] if states else 0 :]]
+
+
+def _is(line: bytes, kind: str) -> bool:
+    """Whether a line of a journal is a record of this type."""
+    return f'"type":"{kind}"'.encode() in line
 
 
 def handed_in(there: Sequence[bytes], ours: Sequence[bytes]) -> int | None:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from clockd.journal import Journal
-from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile, handed_in
+from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile, from_a_beginning, handed_in
 from service.store import keys
 from service.store.embedded import EmbeddedStore
 from service.store.opening import Store, connect
@@ -216,3 +216,39 @@ def test_lines_are_handed_in_once_with_those_before(
     numbers = [record["update"] for record in found[1:]]
     assert numbers == [*range(1000 - LINES_BEFORE + 1, 1002), *range(1900, 1906)]
     assert client.smembers(keys.journals(SALE)) == {b"host-1"}
+
+
+@pytest.mark.parametrize(
+    ("begun", "recent", "expected"),
+    [
+        ("", "Auus", "Auus"),
+        ("", "usuBus", "Bus"),
+        ("A", "uusu", "Asu"),
+        ("A", "uuuu", "Auuuu"),
+        ("A", "uusuBuus", "AsuBuus"),
+        ("A", "uuBuus", "AuuBuus"),
+        ("A", "Buus", "Buus"),
+    ],
+)
+def test_an_excerpt_begins_where_an_auditor_can_begin(begun: str, recent: str, expected: str) -> None:
+    """A, B: the start of a daemon; s: a state; u: an update. A state is nothing without its daemon's start."""
+    kinds = {"A": "start", "B": "start", "s": "state", "u": "update"}
+
+    def line(letter: str) -> bytes:
+        return f'{{"by":"{letter}","type":"{kinds[letter]}"}}'.encode()
+
+    lines = [(number, line(letter)) for number, letter in enumerate(recent, start=7)]
+    excerpt = from_a_beginning(line(begun) if begun else b"", lines)
+    assert [text for _, text in excerpt] == [line(letter) for letter in expected]
+    assert excerpt[-1] == lines[-1]
+
+
+def test_the_start_of_a_daemon_is_known_when_it_is_no_recent_line_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "clock.jsonl"
+    start, update = b'{"host":"h","type":"start"}\n', b'{"type":"update"}\n'
+    path.write_bytes(start + update * LINES_BEFORE)
+    journal = JournalFile(path)
+    journal.read_on()
+    assert journal.begun + b"\n" == start
+    assert len(journal.recent) == LINES_BEFORE
+    journal.close()
