@@ -38,19 +38,22 @@ endif
 demo: $(READY)
 	$(BIN)/firstcome demo
 
-# What mostly computes and what mostly waits for processes run side by side; whole sales and faults, where a busy
-# machine is one more fault, run by themselves; but a sale that waits for a beacon waits longer than it works.
-COMPUTING := tests/model tests/clockd tests/proofs tests/refinement
+# Three lanes side by side; each waits for clocks and processes as often as it computes. Whole sales and faults, where a
+# busy machine is one more fault, run by themselves; but a sale that waits for a beacon waits longer than it works.
+COMPUTING := tests/model tests/proofs tests/refinement
 AWAITED := tests/end_to_end/test_beacon.py
-WAITING := tests/service tests/docs tests/ops $(AWAITED)
+CLOCKS := tests/clockd tests/ops $(AWAITED)
+WAITING := tests/service tests/docs
 ALONE := tests/end_to_end tests/faults --ignore $(AWAITED)
 PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12
 
 test: $(READY)
 	@$(PYTEST) $(WAITING) >$(VENV)/waiting.log 2>&1 & waiting=$$!; \
+	$(PYTEST) $(CLOCKS) >$(VENV)/clocks.log 2>&1 & clocks=$$!; \
 	$(PYTEST) $(COMPUTING); computed=$$?; \
+	wait $$clocks; timed=$$?; cat $(VENV)/clocks.log; \
 	wait $$waiting; waited=$$?; cat $(VENV)/waiting.log; \
-	$(PYTEST) $(ALONE); alone=$$?; exit $$((computed + waited + alone))
+	$(PYTEST) $(ALONE); alone=$$?; exit $$((computed + timed + waited + alone))
 
 style: $(READY)
 	$(BIN)/ruff format --check --quiet .
