@@ -126,10 +126,9 @@ async def _terms(sale: SaleId, arbiter: Store) -> Terms:
     raise BundleError(f"no sale {sale} is known to the arbiter")
 
 
-async def _entries(
-    store: Store, key: str, last: int | None, after: int = 0
-) -> AsyncIterator[list[tuple[bytes, bytes]]]:
-    """(line, winner) of a stream's entries behind a number, up to a number, in pieces."""
+async def _entries(store: Store, key: str, last: int | None) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+    """(line, winner) of a stream's entries up to a number, in pieces."""
+    after = 0
     while last is None or after < last:
         found = await read_range(store, key, after + 1, last, _ENTRIES_AT_ONCE)
         if not found:
@@ -138,9 +137,9 @@ async def _entries(
         yield [(entry.line, entry.winner) for entry in found]
 
 
-async def lines_of(store: Store, key: str, last: int | None, after: int = 0) -> Pieces:
-    """The lines of a stream behind a number, up to a number (None: all), in pieces."""
-    async for entries in _entries(store, key, last, after):
+async def lines_of(store: Store, key: str, last: int | None) -> Pieces:
+    """The lines of a stream up to a number (None: all), in pieces."""
+    async for entries in _entries(store, key, last):
         yield [line for line, _ in entries]
 
 
