@@ -2,11 +2,17 @@
 the running system of `worlds.py`.
 """
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 from tests.worlds import drand, publish, shared_drand, shared_world, world
 
 __all__ = ["drand", "publish", "shared_drand", "shared_world", "world"]
+
+# A shell starts what it runs in the background (a lane of `make test`, `nohup`) with SIGINT ignored, and whatever that
+# starts inherits it: tests that interrupt a program would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "repeatable",
