@@ -91,10 +91,14 @@ class Webhook:
         self._normal = dict(normal)
         self._told, self._now = self._normal, self._normal
         self._changed = asyncio.Event()
+        self._settled = asyncio.Event()
+        """Set once things have stood as they should, if only for a moment."""
 
     def tell(self, state: State) -> None:
         """How things stand."""
         now = dict(state)
+        if now == self._normal:
+            self._settled.set()
         if now != self._now:
             self._now = now
             self._changed.set()
@@ -103,10 +107,7 @@ class Webhook:
         """Send changes, without end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settle_seconds):
-                await self._changed.wait()
-                while self._now != self._normal:
-                    self._changed.clear()
-                    await self._changed.wait()
+                await self._settled.wait()
         while True:
             if self._now == self._told:
                 self._changed.clear()
