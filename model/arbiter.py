@@ -1,4 +1,4 @@
-"""From the regions' logs to decisions: the arbiter as a fold. Pure.
+"""From the regions' logs to decisions: the arbiter of an ordered sale as a fold. Pure.
 
 Lines of the regions' logs are delivered in any interleaving. A `Seen` says how far each log had been read and each
 region's mark, read *before* the log, so that whatever the mark promises not to follow has been delivered. What can be
@@ -20,66 +20,42 @@ and the round's value is recorded: until then nobody knows a ticket.
 What waits is kept small, for a million may: two dictionaries of ids, a number and a stamp each. Lines are delivered
 one by one (`deliver`, the law) or many at once (`deliver_all`), which asks the same guards of the extremes of whole
 columns (`columns.py`) and goes back to the law wherever something is not as it should be.
+
+Before: `deliveries.py`, for what every method has in common.
 """
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from model import guards
 from model.beacon import draw_key
 from model.columns import LINES_AT_ONCE, Columns, are_named_after, read_columns
+from model.deliveries import Delivered, Deliveries, expect
 from model.lottery import WindowLottery, number_in, ticket_drawer
 from model.terms import Terms
 from model.vocabulary import (
     BeaconValue,
     BuyerId,
-    Cancelled,
-    Closed,
     CloseReason,
     Complete,
     Contradiction,
-    CutOff,
     Decision,
     Entry,
-    Halted,
-    Head,
     RegionName,
-    RegionSeen,
     RequestId,
-    Seen,
     SoldOut,
     Won,
 )
-from model.wire import FIRST_HEAD, extend, extend_all, parse_log_line
+from model.wire import extend, extend_all, parse_log_line
 
 
-@dataclass(slots=True)
-class _Region:
-    """What was delivered of one region's log, and the mark it must keep."""
-
-    seq: int = 0
-    head: Head = FIRST_HEAD
-    mark_ns: int = 0
-    counted: int = 0
-    """The last number that a `Seen` has counted."""
-
-
-class Fold:
-    """One sale, from its first entry to its last decision."""
+class Fold(Deliveries):
+    """One ordered sale, from its first entry to its last decision."""
 
     def __init__(self, terms: Terms, seed: bytes) -> None:
-        self.terms = terms
+        super().__init__(terms)
         self.awaits_beacon = terms.beacon is not None
-        """Whether the draw key is not known yet."""
-        self.is_complete = False
-        """Whether every entry is in, of a sale that waits for a beacon."""
         self.winners: dict[BuyerId, RequestId] = {}
-        self.sold_out = False
-        self.cancelled = False
-        self.over = False
-        """Closed or halted: no record follows."""
-        self._regions = {name: _Region() for name in terms.regions}
         self._buyers: dict[RequestId, BuyerId] = {}
         """Of requests that wait or have won."""
         self._waiting: dict[BuyerId, int] = {}
@@ -98,44 +74,21 @@ class Fold:
         return WindowLottery(self.terms.tie_window_ns, ticket_of, self.terms.stock)
 
     @property
-    def regions(self) -> tuple[RegionName, ...]:
-        """The regions still in the sale."""
-        return tuple(self._regions)
-
-    @property
-    def frontier_ns(self) -> int:
-        """The least mark; past every stamp where no region is left to be heard."""
-        return min((region.mark_ns for region in self._regions.values()), default=self.terms.last_stamp_ns + 1)
-
-    @property
     def is_decided(self) -> bool:
-        """Whether no further winner can follow."""
         return self.sold_out or self.cancelled or self.over
 
     @property
     def waiting(self) -> int:
-        """How many buyers wait for a decision."""
         return 0 if self.is_decided else len(self._waiting)
 
     def buyer_of(self, request: RequestId) -> BuyerId:
-        """The buyer behind a request that waits or has won.
-
-        Raises:
-            KeyError: it does neither.
-        """
         return self._buyers[request]
 
     def wanted_ns(self) -> int:
-        """The mark that the next decision waits for: once every mark is above this, something is decided."""
         earliest_ns = None if self.awaits_beacon else self._lottery.earliest_place_ns()
         if earliest_ns is None:
             return self.terms.last_stamp_ns
         return min(earliest_ns + self.terms.tie_window_ns, self.terms.last_stamp_ns)
-
-    def delivered(self, region: RegionName) -> RegionSeen:
-        """How far a region's log has been delivered, and the mark it was last seen with."""
-        state = self._regions[region]
-        return RegionSeen(state.seq, state.head, state.mark_ns)
 
     def deliver(self, region: RegionName, line: bytes) -> Entry:
         """The next line of a region's log.
@@ -155,30 +108,17 @@ class Fold:
             self._wait(entry.request, entry.buyer, entry.stamp_ns)
         return entry
 
-    def _check(self, region: RegionName, state: _Region, entry: Entry) -> None:
-        terms = self.terms
+    def _check(self, region: RegionName, state: Delivered, entry: Entry) -> None:
         if not guards.follows_in_log(entry.seq, state.seq):
             raise Contradiction(region, f"log numbers have no gap (after {state.seq} came {entry.seq})")
-        if not guards.may_follow(entry.stamp_ns, state.mark_ns):
-            raise Contradiction(region, f"no stamp is below its mark (entry {entry.seq}, mark {state.mark_ns})")
-        if not guards.bound_holds(entry.bound_ns, terms.skew_bound_ns):
-            raise Contradiction(region, f"every stamp's bound is at most ε (entry {entry.seq})")
-        if guards.certainly_early(entry.stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
-            raise Contradiction(region, f"no entry is certainly early (entry {entry.seq})")
-        if guards.certainly_late(entry.stamp_ns, terms.skew_bound_ns, terms.closes_ns):
-            raise Contradiction(region, f"no entry is certainly late (entry {entry.seq})")
-        home, _, random = entry.request.rpartition(".")
-        if home != region or not random:
-            raise Contradiction(region, f"every request is named after its region (entry {entry.seq})")
+        self._check_entry(region, state, entry)
+        if entry.unit is not None:
+            raise Contradiction(region, f"an ordered sale gives nobody a unit at the door (entry {entry.seq})")
         if entry.request in self._buyers:
             raise Contradiction(region, f"every request is logged once (entry {entry.seq})")
 
     def deliver_all(self, region: RegionName, lines: Sequence[bytes]) -> None:
-        """The next lines of a region's log, as `deliver` takes them one by one, several times faster.
-
-        Raises:
-            Contradiction: as `deliver`; the lines before have been delivered then.
-        """
+        """As `deliver` takes them one by one, several times faster."""
         state = self._regions[region]
         for at in range(0, len(lines), LINES_AT_ONCE):
             piece = lines[at : at + LINES_AT_ONCE]
@@ -192,7 +132,7 @@ class Fold:
             if not self.is_decided:
                 self._all_wait(columns)
 
-    def _all_hold(self, region: RegionName, state: _Region, columns: Columns) -> bool:
+    def _all_hold(self, region: RegionName, state: Delivered, columns: Columns) -> bool:
         """Whether every entry passes `_check`: each guard is monotone, so it holds for all if for the extremes."""
         terms = self.terms
         earliest_ns, latest_ns = min(columns.stamps_ns), max(columns.stamps_ns)
@@ -238,102 +178,26 @@ class Fold:
         self._stamps_ns.append(stamp_ns)
         self._waiting[buyer] = self._lottery.offer(guards.place_ns(stamp_ns, self.terms.opens_ns), request)
 
-    def look(self, marks_ns: dict[RegionName, int], earliest_ns: int, latest_ns: int) -> Seen:
-        """The record of what has been delivered, with marks that were read before it.
-
-        A region that is not among `marks_ns` keeps the mark it was last seen with.
-        """
-        return Seen(
-            {
-                name: RegionSeen(state.seq, state.head, marks_ns.get(name, state.mark_ns))
-                for name, state in self._regions.items()
-            },
-            earliest_ns,
-            latest_ns,
-        )
-
-    def see(self, seen: Seen) -> list[Decision]:
-        """Raise the marks, and decide what can be decided.
-
-        Returns: what follows, in order; [] where nothing does.
-
-        Raises:
-            Contradiction: `seen` is not what was delivered, or a mark moved backwards.
-        """
-        self._expect(not self.over, "no record follows the end of the sale")
-        self._expect(seen.regions.keys() == self._regions.keys(), "a seen record names every region still in the sale")
-        self._expect(seen.earliest_ns <= seen.latest_ns, "the arbiter's clock interval is not empty")
-        for name, region in seen.regions.items():
-            state = self._regions[name]
-            if (region.seq, region.head) != (state.seq, state.head):
-                raise Contradiction(name, f"its log is as the arbiter saw it (entry {region.seq}, head {region.head})")
-            if not guards.mark_may_rise(state.mark_ns, region.mark_ns):
-                raise Contradiction(name, f"its mark only moves forward ({state.mark_ns} to {region.mark_ns})")
-        for name, region in seen.regions.items():
-            state = self._regions[name]
-            state.mark_ns, state.counted = region.mark_ns, region.seq
-        return list(self._consequences())
-
-    def cut_off(self, region: RegionName) -> tuple[CutOff, list[Decision]]:
-        """Go on without a region; entries beyond what was delivered do not count.
-
-        Returns: the record, and what follows from it.
-
-        Raises:
-            Contradiction: the region is not in the sale, or was delivered further than a `Seen` has counted.
-        """
-        self._expect(not self.over, "no record follows the end of the sale")
-        self._expect(region in self._regions, f"a region that is cut off ({region}) was in the sale")
-        state = self._regions[region]
-        self._expect(state.seq == state.counted, f"a region is cut off where it was last seen ({state.counted})")
-        del self._regions[region]
-        return CutOff(region, state.seq, state.head), list(self._consequences())
-
     def enter_beacon(self, value: BeaconValue) -> list[Decision]:
-        """The value of the round that the terms name; its signature is verified by whoever calls.
-
-        Returns: what follows from it: the whole draw.
-
-        Raises:
-            Contradiction: no value is waited for (yet), or it is of another form or round.
-        """
+        """As `Deliveries` says; what follows is the whole draw."""
         named = self.terms.beacon
-        self._expect(not self.is_decided, "no value is entered into a sale that is decided")
-        self._expect(named is not None, "a beacon's value is entered only where the terms name a round")
-        self._expect(self.is_complete, "the beacon's value is entered once every entry is in")
-        self._expect(self.awaits_beacon, "the beacon's value is entered once")
+        expect(not self.is_decided, "no value is entered into a sale that is decided")
+        expect(named is not None, "a beacon's value is entered only where the terms name a round")
+        expect(self.is_complete, "the beacon's value is entered once every entry is in")
+        expect(self.awaits_beacon, "the beacon's value is entered once")
         wrong = None if named is None else named.wrong_with(value)
-        self._expect(wrong is None, f"the beacon's value is of the round that the terms name ({wrong})")
+        expect(wrong is None, f"the beacon's value is of the round that the terms name ({wrong})")
         self.awaits_beacon = False
         self._ticket_of_buyer = ticket_drawer(draw_key(self._seed, value), self.terms.sale())
         return list(self._consequences())
 
-    def cancel(self, reason: str) -> Cancelled:
-        """Stop the sale; nobody wins from here on."""
-        self._expect(not self.is_decided, "only a sale that is not decided yet can be cancelled")
-        self.cancelled = True
-        self._forget_who_waits()
-        return Cancelled(reason)
-
-    def halt(self, reason: str) -> Halted:
-        """Stop the sale because its logs contradict themselves."""
-        self._expect(not self.over, "no record follows the end of the sale")
-        self.over = True
-        self._forget_who_waits()
-        return Halted(reason)
-
-    def close(self) -> Closed:
-        """End a sale that is decided, once every region was stopped and its log read to the end."""
-        self._expect(self.sold_out or self.cancelled, "a sale is closed early only when sold out or cancelled")
-        self._expect(not self.over, "no record follows the end of the sale")
-        return self._end("sold_out" if self.sold_out else "cancelled")
-
-    def _end(self, reason: CloseReason) -> Closed:
-        self.over = True
-        return Closed(reason)
+    def _close_reason(self) -> CloseReason | None:
+        if self.sold_out:
+            return "sold_out"
+        return "cancelled" if self.cancelled else None
 
     def _forget_who_waits(self) -> None:
-        """Once a sale is decided nobody waits any more; who has won is remembered."""
+        """Who has won is remembered."""
         self._buyers = {request: buyer for buyer, request in self.winners.items()}
         self._waiting = {}
         self._stamps_ns = array("q")
@@ -363,8 +227,3 @@ class Fold:
             yield SoldOut()
         elif guards.everyone_is_heard(frontier_ns, terms.last_stamp_ns):
             yield self._end("time")
-
-    @staticmethod
-    def _expect(kept: bool, rule: str) -> None:
-        if not kept:
-            raise Contradiction("", rule)

@@ -53,6 +53,21 @@ def in_stock(sold: int, stock: int) -> bool:
     return sold < stock
 
 
+def is_next_to_sell(unit: int, first_free: int) -> bool:
+    """Sold at the door, whoever comes gets the first unit that is free there."""
+    return unit == first_free
+
+
+def may_give(wanted: int, free: int) -> bool:
+    """Whether a region can give so many units away: it has them, and it is not none."""
+    return (wanted > 0) & (wanted <= free)
+
+
+def may_take(times_taken: int) -> bool:
+    """A grant is taken once."""
+    return times_taken == 0
+
+
 def may_follow(stamp_ns: int, mark_ns: int) -> bool:
     """Whether a stamp keeps its region's promise that none below the mark will follow."""
     return mark_ns <= stamp_ns

@@ -21,6 +21,8 @@ from model.vocabulary import (
     Complete,
     CutOff,
     Decision,
+    Entry,
+    Fenced,
     Halted,
     LostReason,
     Outcome,
@@ -67,7 +69,7 @@ class Standing:
                     self.winner_of[winner] = request
             case SoldOut():
                 self.sold_out_at = self.decisions
-            case CutOff(region, seq):
+            case CutOff(region, seq) | Fenced(region, seq):
                 self.cut_offs[region] = self.counted[region] = seq
             case Complete():
                 self.is_complete = True
@@ -109,8 +111,14 @@ class Standing:
             return "closed"
         return None
 
+    def outcome_of(self, region: RegionName, entry: Entry) -> Outcome | None:
+        """What became of an entry, for good; None while that is not known. A unit that was sold at the door is."""
+        if entry.unit is not None:
+            return Outcome(entry.request, "won", unit=entry.unit)
+        return self.outcome(region, entry.seq, entry.request, entry.buyer)
+
     def outcome(self, region: RegionName, seq: int, request: RequestId, buyer: BuyerId) -> Outcome | None:
-        """What became of an entry, for good; None while that is not known."""
+        """The same, of an entry of an ordered sale."""
         won = self.winners.get(request)
         if won is not None and self.winner_of.get(buyer) == request:
             return Outcome(request, "won", rank=won.rank, unit=won.unit)

@@ -1,18 +1,33 @@
 """A decision log against the regions' logs: the same decisions again, or the first record that is not. Pure.
 
 Used by an arbiter that starts again and by the audit. Every record is either one that comes from the world (`Seen`,
-`CutOff`, `Cancelled`, `Halted`, `BeaconValue`, an early `Closed`) and is applied, or one that must follow from what was
-applied before it, and is compared. Nothing recorded is believed.
+`CutOff`, `Fenced`, `Reissued`, `Cancelled`, `Halted`, `BeaconValue`, an early `Closed`) and is applied, or one that
+must follow from what was applied before it, and is compared. Nothing recorded is believed.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE
+from model.deliveries import Deliveries
+from model.folds import new_fold
+from model.shards import ShardedFold
 from model.terms import Terms
-from model.vocabulary import BeaconValue, Cancelled, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen
+from model.units import count
+from model.vocabulary import (
+    BeaconValue,
+    Cancelled,
+    Closed,
+    Contradiction,
+    CutOff,
+    Decision,
+    Fenced,
+    Halted,
+    RegionName,
+    Reissued,
+    Seen,
+)
 
 Lines = Callable[[RegionName, int, int], Iterable[bytes]]
 """The lines of a region's log, from a number to a number, both included; asked for each line once, in order, and only
@@ -34,7 +49,7 @@ class Replay:
     """A fold that is driven by the records of a decision log, one after the other."""
 
     def __init__(self, terms: Terms, seed: bytes, lines: Lines) -> None:
-        self.fold = Fold(terms, seed)
+        self.fold = new_fold(terms, seed)
         self.index = 0
         self._lines = lines
         self._due: deque[Decision] = deque()
@@ -53,7 +68,7 @@ class Replay:
             raise ReplayError(self.index, finding) from finding
         self.index += 1
 
-    def finish(self) -> Fold:
+    def finish(self) -> Deliveries:
         """The fold after the last record.
 
         Raises:
@@ -73,11 +88,8 @@ class Replay:
             case Seen():
                 self._deliver(decision)
                 self._due.extend(self.fold.see(decision))
-            case CutOff(region, seq, head):
-                record, follows = self.fold.cut_off(region)
-                if (record.seq, record.head) != (seq, head):
-                    raise Contradiction(region, f"it is cut off where the arbiter had read to ({record.seq})")
-                self._due.extend(follows)
+            case CutOff() | Fenced() | Reissued():
+                self._change_regions(decision)
             case BeaconValue():
                 self._due.extend(self.fold.enter_beacon(decision))
             case Cancelled(reason):
@@ -90,6 +102,29 @@ class Replay:
             case _:
                 raise Contradiction("", f"nothing decides {decision} here")
 
+    def _change_regions(self, decision: CutOff | Fenced | Reissued) -> None:
+        """A region leaves, or gets what one has left."""
+        match decision:
+            case CutOff(region, seq, head):
+                record, follows = self.fold.cut_off(region)
+                if (record.seq, record.head) != (seq, head):
+                    raise Contradiction(region, f"it is cut off where the arbiter had read to ({record.seq})")
+                self._due.extend(follows)
+            case Fenced(region, seq, head, reason):
+                fenced, follows = self._by_shares().fence(region, reason)
+                if (fenced.seq, fenced.head) != (seq, head):
+                    raise Contradiction(region, f"it is fenced out where its log ends ({fenced.seq})")
+                self._due.extend(follows)
+            case Reissued(number, to, units):
+                reissued = self._by_shares().reissue(to, count(units))
+                if (reissued.number, reissued.units) != (number, units):
+                    raise Contradiction("", f"reissue {reissued.number} is of the last units that are nobody's")
+
+    def _by_shares(self) -> ShardedFold:
+        if not isinstance(self.fold, ShardedFold):
+            raise Contradiction("", "regions are fenced out only where units are sold at the door")
+        return self.fold
+
     def _deliver(self, seen: Seen) -> None:
         for name in self.fold.regions:
             if name in seen.regions:
@@ -100,7 +135,7 @@ class Replay:
                         self.fold.deliver_all(name, piece)
 
 
-def replay(terms: Terms, seed: bytes, lines: Lines, decisions: Iterable[Decision]) -> Iterator[tuple[int, Fold]]:
+def replay(terms: Terms, seed: bytes, lines: Lines, decisions: Iterable[Decision]) -> Iterator[tuple[int, Deliveries]]:
     """Apply a whole decision log.
 
     Yields: after each record its index and the fold, and at the end the fold once more.

@@ -45,7 +45,8 @@ class Entry:
 
     `stamp_ns` is its arrival by the host's corrected clock, true to `bound_ns`. `clock` names the evidence, as
     `<host>/<update>`. `heard_ns` is the arbiter's time in the last heartbeat that its gateway had read before the
-    request arrived, 0 where there was none.
+    request arrived, 0 where there was none. `unit` is what it got at the door, where units are sold there
+    (`shards.py`), and None in an ordered sale.
     """
 
     seq: int
@@ -55,6 +56,61 @@ class Entry:
     bound_ns: int
     clock: str
     heard_ns: int
+    unit: int | None = None
+
+
+Units: TypeAlias = tuple[tuple[int, int], ...]
+"""Numbered units of the stock as ranges, first and last included, in the order in which they are sold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """The first line of a region's log where units are sold at the door: the share it begins with."""
+
+    seq: int
+    units: Units
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A region has given units away: they are no longer its own, and `to` may take them, once.
+
+    Grants are numbered from 1 by the region that gives.
+    """
+
+    seq: int
+    number: int
+    to: RegionName
+    units: Units
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A region has taken grant `number` of region `donor`, or, where that is "", what the arbiter has reissued."""
+
+    seq: int
+    donor: RegionName
+    number: int
+    units: Units
+
+
+RefusalReason: TypeAlias = Literal["altered", "fenced", "foreign"]
+"""Of a grant: it was taken before with other units; its donor is out of the sale; it is for, or from, somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A region was offered a grant that it must not take; it is as it was."""
+
+    seq: int
+    donor: RegionName
+    number: int
+    units: Units
+    reason: RefusalReason
+
+
+Line: TypeAlias = Entry | Stocked | Granted | Taken | Refused
+"""A line of a region's log. In an ordered sale all are entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +156,31 @@ class CutOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Fenced:
+    """A region was stopped for good, and its log then read to its end: what it had left is nobody's until reissued.
+
+    Unlike a region that is cut off it can sell nothing any more, wherever it is.
+    """
+
+    region: RegionName
+    seq: int
+    head: Head
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reissued:
+    """Units that a fenced region had left, or that were on their way to it, are for another region to take, once.
+
+    They are numbered from 1 like a region's grants.
+    """
+
+    number: int
+    to: RegionName
+    units: Units
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The sale was stopped by a caller with the operate scope. Units won before stay won."""
 
@@ -140,9 +221,11 @@ class Closed:
     reason: CloseReason
 
 
-Decision: TypeAlias = Seen | Won | SoldOut | CutOff | Cancelled | Halted | Complete | BeaconValue | Closed
-"""A record of the decision log. `Seen`, `CutOff`, `Cancelled`, `Halted`, `BeaconValue` and most `Closed` come from the
-world; the others follow from them and the logs (`arbiter.py`)."""
+Decision: TypeAlias = (
+    Seen | Won | SoldOut | CutOff | Fenced | Reissued | Cancelled | Halted | Complete | BeaconValue | Closed
+)
+"""A record of the decision log. `Seen`, `CutOff`, `Fenced`, `Reissued`, `Cancelled`, `Halted`, `BeaconValue` and most
+`Closed` come from the world; the others follow from them and the logs (`arbiter.py`, `shards.py`)."""
 
 LostReason: TypeAlias = Literal["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]
 
@@ -151,7 +234,8 @@ LostReason: TypeAlias = Literal["sold_out", "closed", "duplicate", "cut_off", "c
 class Outcome:
     """What became of one request, for good.
 
-    Won: `rank` and `unit` are set. Lost: `reason` is set, and for a duplicate `of` names the buyer's winner.
+    Won: `unit` is set, and in an ordered sale `rank`. Lost: `reason` is set, and for a duplicate `of` names the
+    buyer's winner.
     """
 
     request: RequestId

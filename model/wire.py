@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from model.units import read_units, units_text
 from model.vocabulary import (
     ID_FORM,
     BeaconValue,
@@ -26,11 +27,13 @@ from model.vocabulary import (
     CutOff,
     Decision,
     Entry,
+    Fenced,
     Halted,
     Head,
     LostReason,
     Outcome,
     RegionSeen,
+    Reissued,
     Seen,
     SoldOut,
     Won,
@@ -47,7 +50,7 @@ _LOG_LINE: Final = re.compile(
     + ID_FORM
     + r"/(?:0|[1-9][0-9]{0,15}))"
     r'","heard_ns":"(0|[1-9][0-9]{0,18})","request":"(' + ID_FORM + r')","seq":([1-9][0-9]{0,14}),'
-    r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"\}'
+    r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"(?:,"unit":(0|[1-9][0-9]{0,7}))?\}'
 )
 
 
@@ -132,11 +135,12 @@ def log_line(entry: Entry) -> bytes:
     before, after = log_line_halves(
         entry.request, entry.buyer, entry.stamp_ns, entry.bound_ns, entry.clock, entry.heard_ns
     )
-    return f"{before}{entry.seq}{after}".encode()
+    unit = "}" if entry.unit is None else f',"unit":{entry.unit}}}'
+    return f"{before}{entry.seq}{after[:-1]}{unit}".encode()
 
 
 def parse_log_line(line: bytes) -> Entry:
-    """The entry of a region log's line.
+    """The entry of a region log's line; of other lines, where units are sold at the door: `moves.py`.
 
     Raises:
         ValueError: the line is not a canonical `request` record.
@@ -147,8 +151,9 @@ def parse_log_line(line: bytes) -> Entry:
         found = None
     if found is None:
         raise ValueError("not a canonical request record")
-    bound_ns, buyer, clock, heard_ns, request, seq, stamp_ns = found.groups()
-    return Entry(int(seq), request, buyer, int(stamp_ns), int(bound_ns), clock, int(heard_ns))
+    bound_ns, buyer, clock, heard_ns, request, seq, stamp_ns, unit = found.groups()
+    got = None if unit is None else int(unit)
+    return Entry(int(seq), request, buyer, int(stamp_ns), int(bound_ns), clock, int(heard_ns), got)
 
 
 def decision_line(index: int, decision: Decision) -> bytes:
@@ -178,6 +183,10 @@ def _decision_fields(decision: Decision) -> dict[str, Any]:
             return {"type": "sold_out"}
         case CutOff(region, seq, head):
             return {"type": "cut_off", "region": region, "seq": seq, "head": head}
+        case Fenced(region, seq, head, reason):
+            return {"type": "fenced", "region": region, "seq": seq, "head": head, "reason": reason}
+        case Reissued(number, to, units):
+            return {"type": "reissued", "number": number, "to": to, "units": units_text(units)}
         case Cancelled(reason):
             return {"type": "cancelled", "reason": reason}
         case Halted(reason):
@@ -231,11 +240,21 @@ def _beacon(fields: dict[str, Any]) -> Decision:
     )
 
 
+def _fenced(fields: dict[str, Any]) -> Decision:
+    return Fenced(_text(fields["region"]), _number(fields["seq"]), _text(fields["head"]), _text(fields["reason"]))
+
+
+def _reissued(fields: dict[str, Any]) -> Decision:
+    return Reissued(_number(fields["number"]), _text(fields["to"]), read_units(_text(fields["units"])))
+
+
 _PARSERS: Final[dict[str, Callable[[dict[str, Any]], Decision]]] = {
     "seen": _seen,
     "won": _won,
     "sold_out": lambda fields: SoldOut(),  # noqa: ARG005
     "cut_off": _cut_off,
+    "fenced": _fenced,
+    "reissued": _reissued,
     "cancelled": lambda fields: Cancelled(_text(fields["reason"])),
     "halted": lambda fields: Halted(_text(fields["reason"])),
     "complete": lambda fields: Complete(),  # noqa: ARG005

@@ -14,7 +14,8 @@ from model import wire
 from model.invariants import Others
 from model.note import Checkpoint
 from model.outcomes import Standing
-from model.terms import Keys, Terms
+from model.stated import Keys
+from model.terms import Terms
 from model.vocabulary import BeaconValue, Decision, Entry, Head, Outcome, RegionName
 from proofs.bundle import Bundle
 from proofs.findings import Finding, FindingError, shortened

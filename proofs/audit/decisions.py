@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Final
 
 from model import wire
-from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE
+from model.deliveries import Deliveries
 from model.outcomes import Standing
 from model.replay import Replay
 from model.vocabulary import BeaconValue, Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
@@ -107,7 +107,7 @@ def kind(decision: Decision) -> str:
     return {"SoldOut": "sold_out", "CutOff": "cut_off", "BeaconValue": "beacon"}.get(name, name.lower())
 
 
-def _deliver(fold: Fold, lines: "_LinesInTurn", seen: Seen) -> None:
+def _deliver(fold: Deliveries, lines: "_LinesInTurn", seen: Seen) -> None:
     """What the look had read, ahead of its being applied."""
     for name in fold.regions:
         if name in seen.regions:
@@ -117,7 +117,7 @@ def _deliver(fold: Fold, lines: "_LinesInTurn", seen: Seen) -> None:
                 fold.deliver_all(name, piece)
 
 
-def _note_look(looks: Looks, fold: Fold, index: int, seen: Seen) -> None:
+def _note_look(looks: Looks, fold: Deliveries, index: int, seen: Seen) -> None:
     looks.indexes.append(index)
     for column, value in (
         (looks.earliest_ns, seen.earliest_ns),

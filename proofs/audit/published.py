@@ -8,7 +8,8 @@ nobody knew before the round was published, the merchant included (`beacon.py`).
 from typing import Any, Final
 
 from model.beacon import draw_key
-from model.terms import Terms, TermsError, commitment, read_terms
+from model.stated import TermsError
+from model.terms import Terms, commitment, read_terms
 from proofs.audit.beacon import read_value
 from proofs.audit.case import Case
 from proofs.audit.manifest import FILE as MANIFEST

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from model.note import Checkpoint
-from model.terms import Keys, Terms
+from model.stated import Keys
+from model.terms import Terms
 from model.vocabulary import Decision, Entry
 from proofs.findings import Finding, FindingError
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from model.terms import Breach, Keys, Terms, TermsError, published_in_time, read_terms
+from model.stated import Breach, Keys, TermsError
+from model.terms import Terms, published_in_time, read_terms
 from model.vocabulary import SaleId
 from model.wire import parse_canonical
 from service.arbiter.beacons import Told

@@ -14,8 +14,9 @@ from typing import Final
 import structlog
 
 from model import guards
-from model.arbiter import Fold
 from model.clock import Interval
+from model.deliveries import Deliveries
+from model.folds import new_fold
 from model.replay import Replay
 from model.terms import Terms
 from model.vocabulary import (
@@ -61,7 +62,7 @@ class SaleRun:
         """The value that was entered, as far as that is on disk."""
         self.is_over = False
         """Whether the decision log is complete, on disk."""
-        self.fold = Fold(terms, seed)
+        self.fold: Deliveries = new_fold(terms, seed)
         self.last_lines: dict[RegionName, bytes] = {}
         """The last line that was delivered of each region's log, where there is one."""
         self.marks_ns: dict[RegionName, int] = {}
@@ -348,6 +349,6 @@ class SaleRun:
     def _end(self) -> None:
         """A sale that is over keeps its decision log, and nothing of its entries."""
         self.is_over = True
-        self.fold = Fold(self.terms, self._seed)
+        self.fold = new_fold(self.terms, self._seed)
         self.fold.over = True
         self.last_lines.clear()

@@ -20,7 +20,8 @@ from model.clock import Interval, Line, stamp
 from model.merkle import CompactTree
 from model.note import ARBITER_KEY, Checkpoint, decisions_origin, region_key_name, region_origin
 from model.outcomes import Standing
-from model.terms import Keys, Terms, read_terms
+from model.stated import Keys
+from model.terms import Terms, read_terms
 from model.track import Oscillator, Track, straight
 from model.vocabulary import Decision, Entry, Won
 from model.wire import FIRST_HEAD, canonical, decision_line, extend_all, log_line, outcome_line

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from clockd.host import HostClock, open_host_clock
-from model.terms import LONGEST_REGION
+from model.stated import LONGEST_REGION
 from model.vocabulary import is_id
 from service.store.embedded import EmbeddedStore, EmbeddedStoreError
 from service.watching.advice import advise, hide

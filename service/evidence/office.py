@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from model.note import ARBITER_KEY, NoteError, VerifierKey, parse_verifier_key, region_key_name
-from model.terms import Keys
+from model.stated import Keys
 from model.vocabulary import RegionName
 from service.evidence.signing import SigningKey
 from service.store import keys

@@ -6,7 +6,7 @@ functions, so its description is true of both (a test asks both and compares).
 
 from typing import Any, Final
 
-from model.terms import LARGEST_STOCK
+from model.stated import LARGEST_STOCK
 from model.vocabulary import ID_FORM
 from service.gateway.bodies import MOST_IN_A_BATCH
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from model.terms import Breach, TermsError, read_terms
+from model.stated import Breach, TermsError
+from model.terms import read_terms
 from model.vocabulary import SaleId
 from service.arbiter.beacons import Told
 from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.beacon import CHAINED, KNOWN, UNCHAINED, Chain, Round, draw_key, read_round, value_of
-from model.terms import TermsError, read_terms
+from model.stated import TermsError
+from model.terms import read_terms
 from model.vocabulary import BeaconValue
 from tests.beacons import DEFAULT, PUBLISHED, QUICKNET, OwnBeacon, Published
 from tests.model.test_terms import PROPOSED

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from model import wire
 from model.note import VerifierKey
-from model.terms import Keys, TermsError, commitment, instant_ns, published_in_time, read_terms
+from model.stated import Keys, TermsError, instant_ns
+from model.terms import commitment, published_in_time, read_terms
 
 PROPOSED = {
     "title": "Ten pairs of shoes",

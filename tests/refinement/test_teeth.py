@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase
 
-from model import arbiter, guards, lottery
+from model import arbiter, deliveries, guards, lottery
 from tests.refinement import test_arbiter_machine as arbiter_machine
 from tests.refinement import test_lottery_machine as lottery_machine
 
@@ -34,7 +34,11 @@ class WrongGuards:
 
 
 def guarded(**wrong: Callable[..., Any]) -> Change:
-    return lambda patch: patch.setattr(arbiter, "guards", WrongGuards(**wrong))
+    def change(patch: pytest.MonkeyPatch) -> None:
+        for room in (arbiter, deliveries):
+            patch.setattr(room, "guards", WrongGuards(**wrong))
+
+    return change
 
 
 def changed(owner: object, name: str, wrong: Any) -> Change:
