@@ -16,7 +16,7 @@ from service.compare.scene import LOBBY_NS, MILLISECOND, OPENS_NS, Scene
 
 REACTION_NS: Final = (200 * MILLISECOND, 20 * MILLISECOND, 80 * MILLISECOND)
 """Mean and standard deviation of the normal part, mean of the exponential one."""
-RUSH_NS: Final = 50 * MILLISECOND
+RUSH_NS: Final = 25 * MILLISECOND
 """How long a rush is recorded; its first few milliseconds are more than any stock here."""
 EARLY_PART: Final = 0.1
 """Of a spread-out arrival: who is there before the opening."""

@@ -158,7 +158,7 @@ RUSH: Final = Scene(
     "A rush in the middle of a sale",
     "20 000 buyers a second in each region, in a sale that has been open for a second; clocks good to 2 ms.",
     "rush",
-    buyers=2_000,
+    buyers=1_000,
     stock=10,
     begins_after_ns=SECOND,
     distances_ns=(1_500_000, 31_500_000),
