@@ -25,7 +25,7 @@ SELL = [LOG, keys.buyers(SALE), keys.requests(SALE), keys.mark(SALE), STOP, STOC
 
 
 @pytest.fixture
-def run(client: "redis.Redis[bytes]") -> Run:
+def run(client: redis.Redis) -> Run:
     """Runs a script by its name."""
 
     def call(name: str, names: list[str], *words: Any) -> Any:
@@ -65,7 +65,7 @@ def stocked(run: Run, units: str = "0-9") -> None:
     assert run("set_up", [LOG, STOCK], units, "1") == [b"there"]
 
 
-def lines(client: "redis.Redis[bytes]") -> list[bytes]:
+def lines(client: redis.Redis) -> list[bytes]:
     """The log's lines."""
     found: Any = client.xrange(LOG)
     first, read = lines_in([(number, *fields.items()) for number, fields in found])
@@ -78,7 +78,7 @@ def entry(seq: int, buyer: str, unit: int) -> bytes:
     return line_of(Entry(seq, f"r.{buyer}", buyer, NOW_NS, 5, "h/1", 0, unit))
 
 
-def test_a_share_is_set_up_once_and_never_anew(client: "redis.Redis[bytes]", run: Run, sell: Run) -> None:
+def test_a_share_is_set_up_once_and_never_anew(client: redis.Redis, run: Run, sell: Run) -> None:
     names = [LOG, STOCK]
     assert run("set_up", names, "0-9", "1") == [b"lost"], "who has read the first line finds it"
     assert sell("ada") == [[b"not_ready"]]
@@ -102,7 +102,7 @@ def test_a_share_is_set_up_once_and_never_anew(client: "redis.Redis[bytes]", run
     assert client.exists(LOG) == 0
 
 
-def test_a_region_may_begin_with_nothing(client: "redis.Redis[bytes]", run: Run, sell: Run, take: Run) -> None:
+def test_a_region_may_begin_with_nothing(client: redis.Redis, run: Run, sell: Run, take: Run) -> None:
     stocked(run, "")
     assert lines(client) == [line_of(Stocked(1, ()))]
     assert sell("ada") == [[b"empty"]]
@@ -110,7 +110,7 @@ def test_a_region_may_begin_with_nothing(client: "redis.Redis[bytes]", run: Run,
     assert sell("ada") == [[b"sold", 3, 4]]
 
 
-def test_units_are_sold_from_the_front_each_once(client: "redis.Redis[bytes]", run: Run, sell: Run) -> None:
+def test_units_are_sold_from_the_front_each_once(client: redis.Redis, run: Run, sell: Run) -> None:
     stocked(run, "3-4,9-9,20-21")
     assert sell("ada", "bob", "ada", "eve") == [
         [b"sold", 2, 3],
@@ -129,7 +129,7 @@ def test_units_are_sold_from_the_front_each_once(client: "redis.Redis[bytes]", r
     assert client.hgetall(keys.requests(SALE))[b"r.fay"] == b"6"
 
 
-def test_what_is_sold_at_once_lies_in_chunks(client: "redis.Redis[bytes]", run: Run, sell: Run) -> None:
+def test_what_is_sold_at_once_lies_in_chunks(client: redis.Redis, run: Run, sell: Run) -> None:
     stocked(run, "0-199")
     buyers = [f"b{number}" for number in range(150)]
     assert sell(*buyers) == [[b"sold", number + 2, number] for number in range(150)]
@@ -138,7 +138,7 @@ def test_what_is_sold_at_once_lies_in_chunks(client: "redis.Redis[bytes]", run: 
     assert sell(*buyers, when=None) == [[b"known", entry(n + 2, buyer, n)] for n, buyer in enumerate(buyers)]
 
 
-def test_a_known_entry_comes_before_every_refusal(client: "redis.Redis[bytes]", run: Run, sell: Run) -> None:
+def test_a_known_entry_comes_before_every_refusal(client: redis.Redis, run: Run, sell: Run) -> None:
     stocked(run)
     sell("ada")
     assert sell("bob", when=None) == [[b"unknown"]]
@@ -149,7 +149,7 @@ def test_a_known_entry_comes_before_every_refusal(client: "redis.Redis[bytes]", 
     assert client.hget(STOCK, "asked") == b"1", "who is refused asks for nothing"
 
 
-def test_a_grant_is_given_once_from_the_back(client: "redis.Redis[bytes]", run: Run) -> None:
+def test_a_grant_is_given_once_from_the_back(client: redis.Redis, run: Run) -> None:
     names = [LOG, STOP, STOCK]
     assert run("give", names, 1, "beijing", 3) == [b"lost"], "nothing was set up"
     stocked(run, "0-3,7-9")
@@ -169,7 +169,7 @@ def test_a_grant_is_given_once_from_the_back(client: "redis.Redis[bytes]", run: 
     assert client.hget(STOCK, "free") == b""
 
 
-def test_a_grant_is_taken_once_and_the_rest_refused_once(client: "redis.Redis[bytes]", run: Run, take: Run) -> None:
+def test_a_grant_is_taken_once_and_the_rest_refused_once(client: redis.Redis, run: Run, take: Run) -> None:
     assert take(1, "10-12") == [b"lost"]
     stocked(run)
     for answer in (b"taken", b"again"):
