@@ -158,7 +158,7 @@ class ShardedFold(Deliveries):
                 raise Contradiction(region, f"a grant is taken once ({taken.donor} {taken.number})")
             self._unmatched[name] = region, taken
             return
-        if (grant.to, grant.units) != (region, taken.units):
+        if not guards.is_ones_own(grant.to, region) or grant.units != taken.units:
             raise Contradiction(region, f"what is taken is what was granted ({taken.donor} {taken.number})")
         del self._on_the_way[name]
 
@@ -168,28 +168,43 @@ class ShardedFold(Deliveries):
         Returns: the record, and what follows from it.
 
         Raises:
-            Contradiction: the region is not in the sale, or was delivered further than a `Seen` has counted.
+            Contradiction: the region is not in the sale, or some region was delivered further than a `Seen` has
+                counted.
         """
         expect(not self.is_decided, "a region is fenced out while the sale goes on")
+        expect(region in self._regions, f"a region that is fenced out ({region}) was in the sale")
         share = self.shares[region]
         expect(share.is_stocked, "a region is fenced out once its share was set up")
+        self._expect_counted("a region is fenced out")
         state = self._leave(region, "fenced out")
         self.fenced_out.add(region)
-        lost = [grant for grant in self._on_the_way.values() if grant.to == region]
-        self.estate = (*self.estate, *share.free, *(units for grant in lost for units in grant.units))
-        for grant in lost:
-            del self._on_the_way[grant.donor, grant.number]
+        self.estate = (*self.estate, *share.free)
         return Fenced(region, state.seq, state.head, reason), list(self._consequences())
+
+    def _give_up(self) -> None:
+        """What is on its way to a region that was fenced out is nobody's: nobody can take it any more. A grant may be
+        read long after its recipient was fenced out. In the order of their names, so that whoever replays the sale,
+        with logs delivered in another order, has the same units at the same place."""
+        lost = sorted(name for name, grant in self._on_the_way.items() if grant.to in self.fenced_out)
+        for name in lost:
+            self.estate = (*self.estate, *self._on_the_way.pop(name).units)
+
+    def _expect_counted(self, what: str) -> None:
+        """What is nobody's hangs on how far every log was delivered, so that must be recorded before."""
+        counted = all(state.seq == state.counted for state in self._regions.values())
+        expect(counted, f"{what} where every region was last seen")
 
     def reissue(self, to: RegionName, wanted: int) -> Reissued:
         """Give units that are nobody's to a region.
 
         Raises:
-            Contradiction: there are not so many, or the region is not in the sale.
+            Contradiction: there are not so many, the region is not in the sale, or some region was delivered further
+                than a `Seen` has counted.
         """
         expect(not self.is_decided, "units are reissued while the sale goes on")
         expect(self.terms.rebalances, "units are reissued only in a sale that rebalances")
         expect(to in self._regions, f"units are reissued to a region in the sale ({to})")
+        self._expect_counted("units are reissued")
         expect(guards.may_give(wanted, count(self.estate)), f"what is reissued is nobody's ({wanted})")
         self.estate, units = split_last(self.estate, wanted)
         record = Reissued(len(self.reissued) + 1, to, units)
@@ -203,6 +218,7 @@ class ShardedFold(Deliveries):
     def _consequences(self) -> Iterable[Decision]:
         for (donor, number), (region, _) in self._unmatched.items():
             raise Contradiction(region, f"what is taken was granted ({donor or 'the arbiter'} {number})")
+        self._give_up()
         if self.is_decided:
             return
         yield from self._ends()
