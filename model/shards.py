@@ -175,11 +175,25 @@ class ShardedFold(Deliveries):
         expect(share.is_stocked, "a region is fenced out once its share was set up")
         state = self._leave(region, "fenced out")
         self.fenced_out.add(region)
-        lost = [grant for grant in self._on_the_way.values() if grant.to == region]
-        self.estate = (*self.estate, *share.free, *(units for grant in lost for units in grant.units))
-        for grant in lost:
-            del self._on_the_way[grant.donor, grant.number]
+        self.estate = (*self.estate, *share.free)
+        self._inherit()
         return Fenced(region, state.seq, state.head, reason), list(self._consequences())
+
+    @property
+    def nobodys(self) -> int:
+        """How many units may be reissued, also those that were granted to a region after it was fenced out."""
+        return count(self.estate) + sum(count(grant.units) for grant in self._lost())
+
+    def _lost(self) -> list[Grant]:
+        """On their way to regions that can take nothing any more, in an order that no order of delivery changes."""
+        if not self.fenced_out:
+            return []
+        return sorted(grant for grant in self._on_the_way.values() if grant.to in self.fenced_out)
+
+    def _inherit(self) -> None:
+        for grant in self._lost():
+            self.estate = (*self.estate, *grant.units)
+            del self._on_the_way[grant.donor, grant.number]
 
     def reissue(self, to: RegionName, wanted: int) -> Reissued:
         """Give units that are nobody's to a region.
@@ -190,6 +204,7 @@ class ShardedFold(Deliveries):
         expect(not self.is_decided, "units are reissued while the sale goes on")
         expect(self.terms.rebalances, "units are reissued only in a sale that rebalances")
         expect(to in self._regions, f"units are reissued to a region in the sale ({to})")
+        self._inherit()
         expect(guards.may_give(wanted, count(self.estate)), f"what is reissued is nobody's ({wanted})")
         self.estate, units = split_last(self.estate, wanted)
         record = Reissued(len(self.reissued) + 1, to, units)
