@@ -290,6 +290,7 @@ class SaleRun:
                 follows = self._see(seen)
                 if self.fold.over or self.is_ending != was_ending:
                     await self._record([seen, *follows])
+                    self._news = True
                     break
                 record, more = self.fold.cut_off(region)
                 _log.warning("region cut off: its mark did not move", sale=self.sale, region=region, entries=record.seq)
