@@ -17,6 +17,7 @@ from model.terms import Terms, read_terms
 from model.vocabulary import Entry, Outcome, RegionName, SaleId
 from model.wire import parse_canonical, parse_decision_line
 from service import pulse
+from service.gateway.admission import Script
 from service.gateway.stamping import Heard, Stamper
 from service.store import keys
 from service.store.opening import Store
@@ -45,10 +46,15 @@ class Sale:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and replaced by a new one, when records come."""
     _waiters: dict[str, tuple[Entry, list[Waiter]]] = field(default_factory=dict)
+    script: Script = field(init=False)
+    """How its attempts are logged."""
+
+    def __post_init__(self) -> None:
+        self.script = "admit" if self.terms.method == "ordered" else "sell"
 
     def outcome(self, entry: Entry) -> Outcome | None:
         """What became of an entry of this region, for good; None while that is not known."""
-        return self.standing.outcome(self.region, entry.seq, entry.request, entry.buyer)
+        return self.standing.outcome_of(self.region, entry)
 
     def wait(self, entry: Entry, tell: Waiter) -> Callable[[], None]:
         """Have `tell` called once with the outcome. Returns how to give up waiting."""

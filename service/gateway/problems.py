@@ -124,6 +124,36 @@ def sold_out(decision: int | None) -> Answer:
     return problem("sold_out", 409, "Sold out", "The last unit is gone; nobody who comes now can win.", extra=extra)
 
 
+def restocking() -> Answer:
+    """Nothing was logged."""
+    return problem(
+        "restocking",
+        503,
+        "Restocking",
+        "No unit is free in this region just now; more may come from where fewer are asked for. Try again.",
+        _retry_after(1),
+    )
+
+
+def share_sold_out(region: str) -> Answer:
+    return problem(
+        "share_sold_out",
+        409,
+        "Share sold out",
+        f"Region {region} has sold its share of a sale whose units stay where they are. Others may have some left.",
+    )
+
+
+def stock_lost() -> Answer:
+    return problem(
+        "stock_lost",
+        503,
+        "Stock lost",
+        "This region's store has lost what it had to sell. Nothing is sold here, and nothing is set up anew: the "
+        "operator is told. Who has bought already finds it by calling again.",
+    )
+
+
 def cancelled(reason: str) -> Answer:
     return problem(
         "sale_cancelled", 409, "Sale cancelled", f"The operator stopped this sale: {reason}", extra={"reason": reason}
@@ -272,7 +302,8 @@ def ledger_elsewhere() -> Answer:
 def not_ready(parts: dict[str, str]) -> Answer:
     """What a purchase needs, each by name: "ok", or what is wrong."""
     missing = "; ".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")
-    return problem("not_ready", 503, "Not ready", f"Purchases are refused or not decided. {missing}.", extra=parts)
+    detail = f"Purchases are refused or not decided. {missing}."
+    return problem("not_ready", 503, "Not ready", detail, _retry_after(1), parts)
 
 
 def internal() -> Answer:

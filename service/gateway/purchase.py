@@ -22,7 +22,7 @@ from clockd.host import ReceivedAt
 from model import guards
 from model.vocabulary import Entry, Outcome, RegionName, SaleId
 from service.gateway import problems
-from service.gateway.admission import Admission, Arrival, Attempt, NotLogged, Result, StoreGone
+from service.gateway.admission import Admission, Arrival, Attempt, NotLogged, Result, Sold, StoreGone
 from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
 from service.gateway.bodies import Buyers, read_batch, read_purchase
@@ -140,12 +140,12 @@ class Purchases:
             self._begin_batch(sale, call, buyers, arrival, now_ns)
         elif isinstance(arrival, Arrival):
             tell = partial(self._told, sale, call, None)
-            self._admission.add(sale.id, Attempt(next(self._new_ids), buyers, arrival, now_ns, tell))
+            self._admission.add(sale.id, Attempt(next(self._new_ids), buyers, arrival, now_ns, tell), sale.script)
         elif arrival.at_once:
             return arrival.answer
         else:
             tell = partial(self._told, sale, call, arrival.answer)
-            self._admission.add(sale.id, Attempt("", buyers, None, now_ns, tell))
+            self._admission.add(sale.id, Attempt("", buyers, None, now_ns, tell), sale.script)
         return None
 
     def _begin_batch(self, sale: Sale, call: Call, buyers: Buyers, arrival: "Arrival | _Refused", now_ns: int) -> None:
@@ -159,13 +159,13 @@ class Purchases:
             elif refused is None:
                 assert isinstance(arrival, Arrival)
                 tell = partial(self._told_in_batch, sale, answer, index, None)
-                self._admission.add(sale.id, Attempt(next(self._new_ids), buyer, arrival, now_ns, tell))
+                self._admission.add(sale.id, Attempt(next(self._new_ids), buyer, arrival, now_ns, tell), sale.script)
             elif refused.at_once:
                 self._counts.refused[refused.answer.slug] += 1
                 answer.refuse(index, refused.answer)
             else:
                 tell = partial(self._told_in_batch, sale, answer, index, refused.answer)
-                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell))
+                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell), sale.script)
 
     def _is_overloaded(self, sale: Sale, call: Call, now_ns: int) -> bool:
         """Whether there is no use in beginning with a call."""
@@ -216,6 +216,12 @@ class Purchases:
                 call.respond(accepted(sale, attempt.request, _pending_body(sale, attempt, result)))
             else:
                 self._answer_entry(sale, call, attempt.entry(result))
+        elif isinstance(result, Sold):
+            self._counts.logged += 1
+            entry = attempt.entry(*result)
+            if call.head.traceparent:
+                follow_traced(sale, entry, call.head.traceparent)
+            self._answer_entry(sale, call, entry)
         elif isinstance(result, Entry):
             self._counts.known += 1
             self._answer_entry(sale, call, result)
@@ -235,6 +241,9 @@ class Purchases:
                 answer.accept(index, 202, _pending_body(sale, attempt, result))
                 return
             result = attempt.entry(result)
+        elif isinstance(result, Sold):
+            counts.logged += 1
+            result = attempt.entry(*result)
         elif isinstance(result, Entry):
             counts.known += 1
         if isinstance(result, Entry):
@@ -302,8 +311,21 @@ def _refusal(sale: Sale, result: NotLogged | StoreGone, refused: Answer | None) 
             return problems.overloaded()
         case NotLogged("stopped", reason):
             return refusal_of(sale) or _stopped(sale, reason)
+        case NotLogged("empty"):
+            return refusal_of(sale) or _nothing_free(sale)
+        case NotLogged("not_ready"):
+            return problems.not_ready({"stock": "this region's share of the sale is not set up yet"})
+        case NotLogged("stock_lost"):
+            return problems.stock_lost()
         case _:
             return problems.store_gone()
+
+
+def _nothing_free(sale: Sale) -> Answer:
+    """No unit is free here; the arbiter has not said that all are sold."""
+    if sale.terms.rebalances:
+        return problems.restocking()
+    return problems.sold_out(None) if sale.terms.method == "central" else problems.share_sold_out(sale.region)
 
 
 @dataclass(frozen=True, slots=True)
