@@ -1,4 +1,4 @@
-"""A sale whose units are sold at the door, as the arbiter tends it: shares set up, units moved to where they are wanted.
+"""A sale whose units are sold at the door, as the arbiter tends it: shares set up, units moved to where they sell.
 
 Before anything is sold each region's share is set up, once: only where line 1 of its log was never read. A region may
 sell from when that line is copied in the arbiter's store, so no share is set up twice whatever is lost when.

@@ -54,8 +54,8 @@ def families() -> dict[str, Any]:
         GaugeMetricFamily("firstcome_arbiter_waiting_buyers", "Buyers whose entries wait for a decision."),
         GaugeMetricFamily(
             "firstcome_arbiter_units",
-            "Where the units of a sale at the door are, as logs were read, by region: `free`, `sold`, `on_the_way` to it;"
-            " `nobodys` of no region. While the sale runs.",
+            "Where the units of a running sale at the door are, as logs were read, by region: `free`, `sold`,"
+            " `on_the_way` to it; `nobodys` of no region.",
             labels=["sale", "region", "place"],
         ),
         GaugeMetricFamily("firstcome_arbiter_sales", "Sales, by whether they are over.", labels=["state"]),
