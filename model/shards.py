@@ -96,7 +96,7 @@ class ShardedFold(Deliveries):
     @property
     def on_the_way(self) -> tuple[Grant, ...]:
         """Grants that nobody has taken yet, as far as logs were delivered."""
-        return tuple(self._on_the_way.values())
+        return tuple(grant for grant in self._on_the_way.values() if grant.to not in self.fenced_out)
 
     def wanted_ns(self) -> int:
         return self.terms.last_stamp_ns
@@ -110,8 +110,8 @@ class ShardedFold(Deliveries):
         return Account(
             free=sum(count(share.free) for share in left),
             sold=self.sold,
-            on_the_way=sum(count(grant.units) for grant in self._on_the_way.values()),
-            nobodys=count(self.estate),
+            on_the_way=sum(count(grant.units) for grant in self.on_the_way),
+            nobodys=self.nobodys,
             not_stocked=sum(count(self.terms.share(share.region)) for share in left if not share.is_stocked),
         )
 
@@ -179,15 +179,28 @@ class ShardedFold(Deliveries):
         state = self._leave(region, "fenced out")
         self.fenced_out.add(region)
         self.estate = (*self.estate, *share.free)
+        self._give_up()
         return Fenced(region, state.seq, state.head, reason), list(self._consequences())
 
+    @property
+    def nobodys(self) -> int:
+        """How many units a fenced region had left or was granted, and nobody was given since."""
+        return count(self.estate) + sum(count(grant.units) for grant in self._lost())
+
+    def _lost(self) -> list[Grant]:
+        """On their way to a region that was fenced out, so nobody can take them any more. A grant may be read long
+        after its recipient was fenced out."""
+        if not self.fenced_out:
+            return []
+        return sorted(grant for grant in self._on_the_way.values() if grant.to in self.fenced_out)
+
     def _give_up(self) -> None:
-        """What is on its way to a region that was fenced out is nobody's: nobody can take it any more. A grant may be
-        read long after its recipient was fenced out. In the order of their names, so that whoever replays the sale,
-        with logs delivered in another order, has the same units at the same place."""
-        lost = sorted(name for name, grant in self._on_the_way.items() if grant.to in self.fenced_out)
-        for name in lost:
-            self.estate = (*self.estate, *self._on_the_way.pop(name).units)
+        """Put what is lost among what is nobody's. In the order of names and only where something is recorded, so that
+        whoever replays the sale, with logs delivered in another order and looked at less often, has the same units at
+        the same place."""
+        for grant in self._lost():
+            self.estate = (*self.estate, *grant.units)
+            del self._on_the_way[grant.donor, grant.number]
 
     def _expect_counted(self, what: str) -> None:
         """What is nobody's hangs on how far every log was delivered, so that must be recorded before."""
@@ -205,6 +218,7 @@ class ShardedFold(Deliveries):
         expect(self.terms.rebalances, "units are reissued only in a sale that rebalances")
         expect(to in self._regions, f"units are reissued to a region in the sale ({to})")
         self._expect_counted("units are reissued")
+        self._give_up()
         expect(guards.may_give(wanted, count(self.estate)), f"what is reissued is nobody's ({wanted})")
         self.estate, units = split_last(self.estate, wanted)
         record = Reissued(len(self.reissued) + 1, to, units)
@@ -218,7 +232,6 @@ class ShardedFold(Deliveries):
     def _consequences(self) -> Iterable[Decision]:
         for (donor, number), (region, _) in self._unmatched.items():
             raise Contradiction(region, f"what is taken was granted ({donor or 'the arbiter'} {number})")
-        self._give_up()
         if self.is_decided:
             return
         yield from self._ends()

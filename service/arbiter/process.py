@@ -13,6 +13,7 @@ import contextlib
 import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from model.vocabulary import Closed, Contradiction, Halted, RegionName, SaleId
 from model.wire import parse_canonical, parse_decision_line
 from service import pulse
 from service.arbiter.arbiter import Finished
+from service.arbiter.balancing import Balancing
 from service.arbiter.beacons import PUBLIC_SERVERS, Beacons
 from service.arbiter.counts import Counts
 from service.arbiter.ledger import Ledger
@@ -84,7 +86,9 @@ class ArbiterProcess:
         self._beacons = Beacons(self, settings.beacons)
         self._beacons_brought: set[SaleId] = set()
         """Sales whose round is on its way."""
-        self._publishing = Publishing(self, ledger, self._links, self._add_new_sales, self._beacons)
+        self._balanced: set[SaleId] = set()
+        """Sales whose units are sold at the door, and that are tended."""
+        self._publishing = Publishing(self, ledger, self._links, self._take_up_new_sales, self._beacons)
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
         self._waited_for: set[SaleId] = set()
         """Sales in which somebody waits, as far as links have been told."""
@@ -158,6 +162,7 @@ class ArbiterProcess:
         """
         for link in self._links.values():
             self._start(link.run(), f"link {link.region}")
+        self._tend_new_sales()
         self._start(self._publishing.serve(), "proposals")
         self._start(self._watch(), "watch")
         self._start(self._yield_to_newer(), "fence")
@@ -200,12 +205,25 @@ class ArbiterProcess:
             last = await self._ledger.last_decision(terms.sale())
             end = None if last is None else parse_decision_line(*last)
             if last is not None and isinstance(end, Closed | Halted):
-                stops = not (isinstance(end, Closed) and end.reason == "time")
+                stops = not (isinstance(end, Closed) and end.reason == "time" and terms.method == "ordered")
                 self.finished[terms.sale()] = Finished(last[0] + 1, terms.regions, stops)
             else:
                 self.runs[terms.sale()] = await self._load(terms)
             self.terms_lines.append(line)
         self.tell_links()
+
+    async def _take_up_new_sales(self) -> None:
+        """The same, while the arbiter runs."""
+        await self._add_new_sales()
+        self._tend_new_sales()
+
+    def _tend_new_sales(self) -> None:
+        """Begin to see to the shares of sales whose units are sold at the door."""
+        for sale, run in self.runs.items():
+            if sale not in self._balanced and run.by_shares is not None and not run.is_over:
+                self._balanced.add(sale)
+                reads_soon = {name: partial(link.read_soon, sale) for name, link in self._links.items()}
+                self._start(Balancing(run, self._stores, self, reads_soon).run(), f"balancing {sale}")
 
     async def _load(self, terms: Terms) -> SaleRun:
         """A sale, as far as it has come."""
@@ -233,6 +251,7 @@ class ArbiterProcess:
                 self.finished[sale] = Finished(len(run.recorded), run.terms.regions, run.stop_reason is not None)
                 del self.runs[sale]
                 self._waited_for.discard(sale)
+                self._balanced.discard(sale)
                 for link in links:
                     link.forget(sale)
 
@@ -268,9 +287,13 @@ class ArbiterProcess:
                     run.was_not_watched()
             watched_raw_ns = self.raw_ns()
             for run in unfinished:
-                if now is not None and await run.cut_off_silent(self.raw_ns(), now):
+                try:
+                    if now is not None and await run.cut_off_silent(self.raw_ns(), now):
+                        self.tell_links()
+                    await self._close_if_alone(run, now)
+                except Contradiction as finding:
+                    run.halt(finding)
                     self.tell_links()
-                await self._close_if_alone(run, now)
                 self._tell_who_waits(run, now)
                 if run.awaits_beacon and run.sale not in self._beacons_brought:
                     self._beacons_brought.add(run.sale)

@@ -171,7 +171,23 @@ def halted() -> Answer:
 
 def already_decided(sale: str) -> Answer:
     return problem(
-        "already_decided", 409, "Already decided", f"Sale {sale} has its result; there is nothing to cancel."
+        "already_decided", 409, "Already decided", f"Sale {sale} has its result; nothing can be stopped in it."
+    )
+
+
+def region_unreachable(region: str, is_begun: bool) -> Answer:
+    """A region cannot be fenced out while nobody knows what it sells."""
+    done = (
+        "Its stop was sent and may have reached it; it is out once its log was read to its end."
+        if is_begun
+        else "Nothing was done: the region keeps its share."
+    )
+    return problem(
+        "region_unreachable",
+        503,
+        "Region cannot be reached",
+        f"The store of region {region} cannot be reached, so it may still be selling. {done} Repeat the call.",
+        extra={"region": region},
     )
 
 
@@ -198,7 +214,8 @@ def region_cut_off(region: str) -> Answer:
         "region_cut_off",
         503,
         "Region cut off",
-        f"Region {region} was silent for too long and is out of this sale. Another region may still take entries.",
+        f"Region {region} was silent for too long, or was taken out by an operator, and is out of this sale. Another "
+        "region may still take entries.",
     )
 
 

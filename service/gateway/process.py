@@ -26,6 +26,7 @@ from service.gateway.intake import Intake
 from service.gateway.marks import Marks
 from service.gateway.metrics import LAYOUT, GatewayMetrics
 from service.gateway.monitoring import add_metrics_call
+from service.gateway.operating import add_operating_calls
 from service.gateway.peers import Peers
 from service.gateway.publishing import ArbiterDoor
 from service.gateway.purchase import Purchases
@@ -88,6 +89,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     api = Api(tokens, book, stamper, purchases, store, door)
     app = make_app(api, version("firstcome"))
     add_evidence_calls(app, Evidence(api, store, arbiter_store, door))
+    add_operating_calls(app, api, door)
     uvicorn = Uvicorn(app, stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
     shared = None if settings.counts is None else SharedCounts(settings.counts, LAYOUT)

@@ -433,7 +433,9 @@ def _stopped(sale: Sale, reason: str) -> Answer:
             return problems.cancelled("see the sale's events")
         case "halted":
             return problems.halted()
-        case "cut_off":
+        case "cut_off" | "fenced":
             return problems.region_cut_off(sale.region)
+        case "closed":
+            return problems.too_late(sale.terms.stated["closes"])
         case _:
             return problems.sold_out(None)
