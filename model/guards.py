@@ -68,6 +68,11 @@ def may_take(times_taken: int) -> bool:
     return times_taken == 0
 
 
+def is_ones_own(recipient: Name, region: Name) -> bool:
+    """A grant is for one region, and only that one takes it."""
+    return recipient == region
+
+
 def may_follow(stamp_ns: int, mark_ns: int) -> bool:
     """Whether a stamp keeps its region's promise that none below the mark will follow."""
     return mark_ns <= stamp_ns

@@ -96,7 +96,7 @@ class ShardedFold(Deliveries):
     @property
     def on_the_way(self) -> tuple[Grant, ...]:
         """Grants that nobody has taken yet, as far as logs were delivered."""
-        return tuple(self._on_the_way.values())
+        return tuple(grant for grant in self._on_the_way.values() if grant.to not in self.fenced_out)
 
     def wanted_ns(self) -> int:
         return self.terms.last_stamp_ns
@@ -110,8 +110,8 @@ class ShardedFold(Deliveries):
         return Account(
             free=sum(count(share.free) for share in left),
             sold=self.sold,
-            on_the_way=sum(count(grant.units) for grant in self._on_the_way.values()),
-            nobodys=count(self.estate),
+            on_the_way=sum(count(grant.units) for grant in self.on_the_way),
+            nobodys=self.nobodys,
             not_stocked=sum(count(self.terms.share(share.region)) for share in left if not share.is_stocked),
         )
 
@@ -158,7 +158,7 @@ class ShardedFold(Deliveries):
                 raise Contradiction(region, f"a grant is taken once ({taken.donor} {taken.number})")
             self._unmatched[name] = region, taken
             return
-        if (grant.to, grant.units) != (region, taken.units):
+        if not guards.is_ones_own(grant.to, region) or grant.units != taken.units:
             raise Contradiction(region, f"what is taken is what was granted ({taken.donor} {taken.number})")
         del self._on_the_way[name]
 
@@ -168,28 +168,57 @@ class ShardedFold(Deliveries):
         Returns: the record, and what follows from it.
 
         Raises:
-            Contradiction: the region is not in the sale, or was delivered further than a `Seen` has counted.
+            Contradiction: the region is not in the sale, or some region was delivered further than a `Seen` has
+                counted.
         """
         expect(not self.is_decided, "a region is fenced out while the sale goes on")
+        expect(region in self._regions, f"a region that is fenced out ({region}) was in the sale")
         share = self.shares[region]
         expect(share.is_stocked, "a region is fenced out once its share was set up")
+        self._expect_counted("a region is fenced out")
         state = self._leave(region, "fenced out")
         self.fenced_out.add(region)
-        lost = [grant for grant in self._on_the_way.values() if grant.to == region]
-        self.estate = (*self.estate, *share.free, *(units for grant in lost for units in grant.units))
-        for grant in lost:
-            del self._on_the_way[grant.donor, grant.number]
+        self.estate = (*self.estate, *share.free)
+        self._give_up()
         return Fenced(region, state.seq, state.head, reason), list(self._consequences())
+
+    @property
+    def nobodys(self) -> int:
+        """How many units a fenced region had left or was granted, and nobody was given since."""
+        return count(self.estate) + sum(count(grant.units) for grant in self._lost())
+
+    def _lost(self) -> list[Grant]:
+        """On their way to a region that was fenced out, so nobody can take them any more. A grant may be read long
+        after its recipient was fenced out."""
+        if not self.fenced_out:
+            return []
+        return sorted(grant for grant in self._on_the_way.values() if grant.to in self.fenced_out)
+
+    def _give_up(self) -> None:
+        """Put what is lost among what is nobody's. In the order of names and only where something is recorded, so that
+        whoever replays the sale, with logs delivered in another order and looked at less often, has the same units at
+        the same place."""
+        for grant in self._lost():
+            self.estate = (*self.estate, *grant.units)
+            del self._on_the_way[grant.donor, grant.number]
+
+    def _expect_counted(self, what: str) -> None:
+        """What is nobody's hangs on how far every log was delivered, so that must be recorded before."""
+        counted = all(state.seq == state.counted for state in self._regions.values())
+        expect(counted, f"{what} where every region was last seen")
 
     def reissue(self, to: RegionName, wanted: int) -> Reissued:
         """Give units that are nobody's to a region.
 
         Raises:
-            Contradiction: there are not so many, or the region is not in the sale.
+            Contradiction: there are not so many, the region is not in the sale, or some region was delivered further
+                than a `Seen` has counted.
         """
         expect(not self.is_decided, "units are reissued while the sale goes on")
         expect(self.terms.rebalances, "units are reissued only in a sale that rebalances")
         expect(to in self._regions, f"units are reissued to a region in the sale ({to})")
+        self._expect_counted("units are reissued")
+        self._give_up()
         expect(guards.may_give(wanted, count(self.estate)), f"what is reissued is nobody's ({wanted})")
         self.estate, units = split_last(self.estate, wanted)
         record = Reissued(len(self.reissued) + 1, to, units)

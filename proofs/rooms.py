@@ -13,6 +13,7 @@ ROOMS: Final = (
     "fairness",
     "region",
     "fence",
+    "shares",
     "admission",
     "beacon",
     "induction",

@@ -170,10 +170,15 @@ class Outing:
             last = client.xrevrange(f"arbiter:{{{self.sale}}}:decisions", count=1)
         return bool(last) and json.loads(last[0][1][b"l"])["type"] in {"closed", "halted"}
 
-    def finish(self, seconds: float = 30) -> "Finished":
-        """Wait for the end, export, and have the bundle judged."""
+    def export(self, seconds: float = 30) -> Path:
+        """Wait for the end, and export. Returns the bundle's folder."""
         until(self.is_over, seconds)
         uvloop.run(_export(self.world, self.sale, self.folder))
+        return self.folder
+
+    def finish(self, seconds: float = 30) -> "Finished":
+        """Wait for the end, export, and have the bundle judged."""
+        self.export(seconds)
         report = audit(self.folder)
         assert report.findings == (), report.findings
         return Finished(self, self.folder)
@@ -226,7 +231,7 @@ class Finished:
 
 @pytest.fixture
 def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
-    """Publishes a sale; times in seconds, and in ms where the name says so.
+    """Publishes a sale; times in seconds, and in ms where the name says so. Whatever else is said are terms as stated.
 
     With a `beacon` its draw waits for the first round that is published `known_after` s after the last may enter.
     """
@@ -244,6 +249,7 @@ def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
         cut_off_ms: float = 30_000,
         beacon: OwnBeacon | None = None,
         known_after: float = 2,
+        **more: Any,
     ) -> Outing:
         opens_ns = time.time_ns() + int((opens_in + lobby) * SECOND)
         stated = {
@@ -256,6 +262,7 @@ def publish(world: World, tmp_path: Path) -> Callable[..., Outing]:
             "skew_bound_ns": str(int(skew_ms * MILLISECOND)),
             "intake_grace_ns": str(int(grace_ms * MILLISECOND)),
             "cut_off_after_ns": str(int(cut_off_ms * MILLISECOND)),
+            **more,
         }
         if beacon is not None:
             entered_ns = opens_ns + int((lasts + 2 * skew_ms / 1000 + grace_ms / 1000) * SECOND)

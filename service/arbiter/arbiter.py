@@ -18,7 +18,7 @@ class Finished:
 
     Attributes:
         records: how many its decision log has.
-        stops: whether its regions are told to stop; one that time closed needs no telling.
+        stops: whether its regions are told to stop; an ordered sale that time closed needs no telling.
     """
 
     records: int

@@ -1,6 +1,6 @@
 """What one arbiter counts while it decides, and the cross-check of clocks that is made on the way.
 
-Decisions are few, one for each unit at most, so they are counted one by one. Of the lines that a look brings only the
+Decisions are few, one for each unit at most, so they are counted one by one. Of the entries that a look brings only the
 first and the last are held against the arbiter's clock: a clock that is off is off for all of them, and the audit asks
 every line. What a contradiction proves is that *one of the two* clocks is outside its bound; which one, it cannot say.
 """
@@ -18,6 +18,9 @@ from service.watching.histogram import Histogram
 
 NEWS_AGAIN_NS: Final = 60_000_000_000
 """A host that was accused is told of again after so long without."""
+
+
+_ENTRY: Final = b'"type":"request"'
 
 
 class Accused(NamedTuple):
@@ -61,7 +64,7 @@ class Counts:
         """
         if now is None:
             return None
-        for line in {lines[0], lines[-1]}:
+        for line in _first_and_last_entry(lines):
             try:
                 entry = parse_log_line(line)
             except ValueError:
@@ -78,3 +81,10 @@ class Counts:
         known.times += 1
         known.last_raw_ns = raw_ns
         return accused if is_news else None
+
+
+def _first_and_last_entry(lines: Sequence[bytes]) -> set[bytes]:
+    """Of some lines; a log of units that are sold at the door has others too (`model/moves.py`)."""
+    first = next((line for line in lines if _ENTRY in line), None)
+    last = next((line for line in reversed(lines) if _ENTRY in line), None)
+    return {line for line in (first, last) if line is not None}

@@ -126,10 +126,13 @@ class RegionLink:
                 await check_log(self._store, self.region, run)
         self._server_run = server_run
         for run in self._open_runs():
-            if run.stop_reason is None and await self._store.get(keys.stop(run.sale)) == b"halted":
+            stop = None if run.stop_reason is not None else await self._store.get(keys.stop(run.sale))
+            if stop == b"halted":
                 run.halt(
                     Contradiction("", f"region {self.region} was stopped by an arbiter that found a contradiction")
                 )
+            elif stop == b"fenced":
+                run.fence(self.region, "an operator had it stopped, and the arbiter that was told ended since")
 
     @property
     def is_reachable(self) -> bool:
@@ -145,6 +148,11 @@ class RegionLink:
         for known in (self._read_raw_ns, self._brought_raw_ns, self._known, self._being_read, self._lines_in_chunk):
             known.pop(sale, None)
         self._has_more.discard(sale)
+
+    def read_soon(self, sale: SaleId) -> None:
+        """Something was written to a sale's log on the arbiter's behalf."""
+        self._read_raw_ns.pop(sale, None)
+        self.news.set()
 
     async def _rounds(self) -> None:
         """Send and take until the connection is lost."""

@@ -12,9 +12,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from model.clock import Interval
-from model.vocabulary import Cancelled, Closed, CutOff, Halted, Seen, SoldOut, Won
+from model.units import count
+from model.vocabulary import Cancelled, Closed, CutOff, Fenced, Halted, RegionName, Reissued, Seen, SoldOut, Won
 from service.arbiter.pace import is_close
 from service.arbiter.process import ArbiterProcess
+from service.arbiter.run import SaleRun
 from service.watching.histogram import cumulated
 
 KINDS: Final = {
@@ -22,6 +24,8 @@ KINDS: Final = {
     "won": Won,
     "sold_out": SoldOut,
     "cut_off": CutOff,
+    "fenced": Fenced,
+    "reissued": Reissued,
     "closed": Closed,
     "cancelled": Cancelled,
     "halted": Halted,
@@ -48,6 +52,12 @@ def families() -> dict[str, Any]:
             labels=["region"],
         ),
         GaugeMetricFamily("firstcome_arbiter_waiting_buyers", "Buyers whose entries wait for a decision."),
+        GaugeMetricFamily(
+            "firstcome_arbiter_units",
+            "Where the units of a running sale at the door are, as logs were read, by region: `free`, `sold`,"
+            " `on_the_way` to it; `nobodys` of no region.",
+            labels=["sale", "region", "place"],
+        ),
         GaugeMetricFamily("firstcome_arbiter_sales", "Sales, by whether they are over.", labels=["state"]),
         CounterMetricFamily("firstcome_arbiter_decisions", "Records of decision logs, by kind.", labels=["kind"]),
         HistogramMetricFamily(
@@ -100,6 +110,9 @@ class ArbiterMetrics(Collector):
         self._tell_lags(tell, now)
         open_runs = [run for run in process.runs.values() if not run.is_over]
         tell("firstcome_arbiter_waiting_buyers", sum(run.fold.waiting for run in open_runs))
+        for run in open_runs:
+            for region, place, units in _places(run):
+                tell("firstcome_arbiter_units", units, run.sale, region, place)
         tell("firstcome_arbiter_sales", len(open_runs), "running")
         tell("firstcome_arbiter_sales", len(process.terms_lines) - len(open_runs), "over")
         for kind, record in KINDS.items():
@@ -134,3 +147,17 @@ class ArbiterMetrics(Collector):
         for region, lag_ns in lags_ns.items():
             tell("firstcome_arbiter_frontier_lag_seconds", lag_ns / 1e9, region)
             tell("firstcome_arbiter_cut_off_after_seconds", cut_offs_ns[region] / 1e9, region)
+
+
+def _places(run: SaleRun) -> Iterable[tuple[RegionName, str, int]]:
+    """(region, place, units) of a sale at the door."""
+    fold = run.by_shares
+    if fold is None:
+        return
+    for region, share in fold.shares.items():
+        yield region, "sold", len(share.sold)
+        if region in fold.fenced_out:
+            continue
+        yield region, "free", count(share.free)
+        yield region, "on_the_way", sum(count(grant.units) for grant in fold.on_the_way if grant.to == region)
+    yield "", "nobodys", fold.nobodys

@@ -28,7 +28,7 @@ QUIET_NS: Final = 1_000_000_000
 
 def pace_ns(run: SaleRun, region: RegionName, now: Interval | None, silent_ns: int) -> int:
     """Between two reads of a sale's log in a region, which has brought nothing for `silent_ns`."""
-    if run.is_ending:
+    if run.is_ending or region in run.fencing:
         return IDLE_NS if region in run.ended_logs else BUSY_NS
     if run.wants_marks(now):
         return BUSY_NS

@@ -13,6 +13,7 @@ import contextlib
 import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from model.vocabulary import Closed, Contradiction, Halted, RegionName, SaleId
 from model.wire import parse_canonical, parse_decision_line
 from service import pulse
 from service.arbiter.arbiter import Finished
+from service.arbiter.balancing import Balancing
 from service.arbiter.beacons import PUBLIC_SERVERS, Beacons
 from service.arbiter.counts import Counts
 from service.arbiter.ledger import Ledger
@@ -41,6 +43,9 @@ _log = structlog.get_logger()
 
 BUSY_PULSE_NS: Final = 250_000_000
 IDLE_PULSE_NS: Final = 1_000_000_000
+PULSES_TO_CUT_OFF: Final = 8
+"""A sale's gateways hear at least so many pulses in the time after which they would be cut off."""
+FASTEST_PULSE_NS: Final = 20_000_000
 WATCH_SECONDS: Final = 0.1
 """Between two looks for silent regions, and for sales whose time has come, while a sale takes entries."""
 IDLE_WATCH_SECONDS: Final = 0.5
@@ -81,7 +86,9 @@ class ArbiterProcess:
         self._beacons = Beacons(self, settings.beacons)
         self._beacons_brought: set[SaleId] = set()
         """Sales whose round is on its way."""
-        self._publishing = Publishing(self, ledger, self._links, self._add_new_sales, self._beacons)
+        self._balanced: set[SaleId] = set()
+        """Sales whose units are sold at the door, and that are tended."""
+        self._publishing = Publishing(self, ledger, self._links, self._take_up_new_sales, self._beacons)
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
         self._waited_for: set[SaleId] = set()
         """Sales in which somebody waits, as far as links have been told."""
@@ -155,6 +162,7 @@ class ArbiterProcess:
         """
         for link in self._links.values():
             self._start(link.run(), f"link {link.region}")
+        self._tend_new_sales()
         self._start(self._publishing.serve(), "proposals")
         self._start(self._watch(), "watch")
         self._start(self._yield_to_newer(), "fence")
@@ -197,12 +205,25 @@ class ArbiterProcess:
             last = await self._ledger.last_decision(terms.sale())
             end = None if last is None else parse_decision_line(*last)
             if last is not None and isinstance(end, Closed | Halted):
-                stops = not (isinstance(end, Closed) and end.reason == "time")
+                stops = not (isinstance(end, Closed) and end.reason == "time" and terms.method == "ordered")
                 self.finished[terms.sale()] = Finished(last[0] + 1, terms.regions, stops)
             else:
                 self.runs[terms.sale()] = await self._load(terms)
             self.terms_lines.append(line)
         self.tell_links()
+
+    async def _take_up_new_sales(self) -> None:
+        """The same, while the arbiter runs."""
+        await self._add_new_sales()
+        self._tend_new_sales()
+
+    def _tend_new_sales(self) -> None:
+        """Begin to see to the shares of sales whose units are sold at the door."""
+        for sale, run in self.runs.items():
+            if sale not in self._balanced and run.by_shares is not None and not run.is_over:
+                self._balanced.add(sale)
+                reads_soon = {name: partial(link.read_soon, sale) for name, link in self._links.items()}
+                self._start(Balancing(run, self._stores, self, reads_soon).run(), f"balancing {sale}")
 
     async def _load(self, terms: Terms) -> SaleRun:
         """A sale, as far as it has come."""
@@ -230,6 +251,7 @@ class ArbiterProcess:
                 self.finished[sale] = Finished(len(run.recorded), run.terms.regions, run.stop_reason is not None)
                 del self.runs[sale]
                 self._waited_for.discard(sale)
+                self._balanced.discard(sale)
                 for link in links:
                     link.forget(sale)
 
@@ -265,9 +287,13 @@ class ArbiterProcess:
                     run.was_not_watched()
             watched_raw_ns = self.raw_ns()
             for run in unfinished:
-                if now is not None and await run.cut_off_silent(self.raw_ns(), now):
+                try:
+                    if now is not None and await run.cut_off_silent(self.raw_ns(), now):
+                        self.tell_links()
+                    await self._close_if_alone(run, now)
+                except Contradiction as finding:
+                    run.halt(finding)
                     self.tell_links()
-                await self._close_if_alone(run, now)
                 self._tell_who_waits(run, now)
                 if run.awaits_beacon and run.sale not in self._beacons_brought:
                     self._beacons_brought.add(run.sale)
@@ -292,7 +318,7 @@ class ArbiterProcess:
         now_raw_ns, now = self.raw_ns(), self.now()
         waiting = tuple(sale for sale, run in self.runs.items() if run.wants_marks(now))
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
-        due_ns = BUSY_PULSE_NS if waiting else IDLE_PULSE_NS
+        due_ns = self._pulse_every_ns(waiting, now)
         if waiting == told and now_raw_ns - sent_raw_ns < due_ns:
             return None
         if now is None:
@@ -308,7 +334,13 @@ class ArbiterProcess:
     def pulse_due_in_ns(self, region: RegionName) -> int:
         """How long until a region's next heartbeat, if nothing changes."""
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
-        return max(sent_raw_ns + (BUSY_PULSE_NS if told else IDLE_PULSE_NS) - self.raw_ns(), 1_000_000)
+        return max(sent_raw_ns + self._pulse_every_ns(told, self.now()) - self.raw_ns(), 1_000_000)
+
+    def _pulse_every_ns(self, waiting: tuple[SaleId, ...], now: Interval | None) -> int:
+        """A gateway admits nothing once it has heard no pulse for half of what a sale is cut off after."""
+        least_ns = min((run.terms.cut_off_after_ns for run in self.runs.values() if is_close(run, now)), default=None)
+        every_ns = BUSY_PULSE_NS if waiting else IDLE_PULSE_NS
+        return every_ns if least_ns is None else max(min(every_ns, least_ns // PULSES_TO_CUT_OFF), FASTEST_PULSE_NS)
 
     def tell_links(self) -> None:
         """There is something new to be told to the regions."""

@@ -1,4 +1,4 @@
-"""What gateways ask of the arbiter: to publish a sale, to cancel one, or to take a beacon's value.
+"""What gateways ask of the arbiter: to publish a sale, to cancel one, to fence a region out, to take a beacon's value.
 
 A proposal is a stream entry with an id of its own, so a repeated one is answered, not done, again. Publishing: the
 arbiter draws 32 bytes, commits their SHA-256, completes the terms, records sale and seed, pushes the terms to every
@@ -27,19 +27,20 @@ SEED_BYTES: Final = 32
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, `sale` with `beacon`
-    brings the value of the round that its terms name."""
+    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, with `region` besides
+    takes that out of the sale; `sale` with `beacon` brings the value of the round that its terms name."""
 
     id: str
     terms: dict[str, Any] | None = None
     sale: str = ""
     reason: str = ""
+    region: str = ""
     beacon: Told | None = None
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The arbiter's word. `problem` is "" where it was done, else `terms`, `unknown_sale`, `already_decided`,
-    `not_awaited` or `forged`."""
+    `not_awaited`, `forged`, `unreachable` (nothing was done) or `unfinished` (it goes on)."""
 
     sale: str = ""
     problem: str = ""

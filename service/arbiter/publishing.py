@@ -1,19 +1,21 @@
-"""Proposals become sales: the arbiter's answer to gateways that publish, cancel, or bring a beacon's value.
+"""Proposals become sales: the arbiter's answer to gateways that publish, cancel, fence out, or bring a beacon's value.
 
-A sale counts as published once each of its regions has the terms, and only then is the answer given; so it waits for a
-region that is away. Proposals are done in order, one after the other; answers wait each for itself.
+A sale counts as published once each of its regions has the terms, and its share where units are sold at the door, and
+only then is the answer given; so it waits for a region that is away. Proposals are done in order, one after the other;
+answers wait each for itself.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
 
 from model.clock import Interval
-from model.vocabulary import BeaconValue, Cancelled, RegionName, SaleId
+from model.vocabulary import BeaconValue, Cancelled, Contradiction, RegionName, SaleId
 from model.wire import parse_decision_line
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.beacons import Beacons, Told
@@ -27,6 +29,8 @@ _WAIT_MS: Final = 1_000
 _NO_CLOCK_PAUSE_SECONDS: Final = 0.2
 _STORE_PAUSE_SECONDS: Final = 0.25
 _PUSH_PAUSE_SECONDS: Final = 0.025
+FENCE_SECONDS: Final = 10.0
+"""A region that is stopped and read to its end takes a round or two; gateways wait somewhat longer than this."""
 
 
 class Publishing:
@@ -76,6 +80,9 @@ class Publishing:
         if proposal.beacon is not None:
             await self._desk.answer(proposal, await self._enter_beacon(proposal, proposal.beacon))
             return
+        if proposal.region:
+            self._answer_later(self._fence(proposal), f"fence {proposal.sale}")
+            return
         if proposal.terms is None:
             await self._desk.answer(proposal, await self._cancel(proposal, now))
             return
@@ -87,7 +94,10 @@ class Publishing:
             return
         if opened not in self._arbiter.runs and opened not in self._arbiter.finished:
             await self._add_sales()
-        answering = asyncio.create_task(self._answer_when_pushed(proposal, opened), name=f"publish {opened}")
+        self._answer_later(self._answer_when_pushed(proposal, opened), f"publish {opened}")
+
+    def _answer_later(self, answer: Coroutine[Any, Any, None], name: str) -> None:
+        answering = asyncio.create_task(answer, name=name)
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
@@ -104,6 +114,10 @@ class Publishing:
                 for link in behind:
                     link.news.set()
                 await asyncio.sleep(_PUSH_PAUSE_SECONDS)
+            while run.by_shares is not None and not run.ready >= set(run.terms.regions):
+                if run.is_over or run.is_ending:
+                    break
+                await asyncio.sleep(_PUSH_PAUSE_SECONDS)
         with contextlib.suppress(RedisError):
             await self._desk.answer(proposal, ProposalAnswer(sale=sale))
 
@@ -111,12 +125,46 @@ class Publishing:
         run = self._arbiter.runs.get(proposal.sale)
         if run is None:
             return ProposalAnswer(sale=proposal.sale, problem=await self._why_not_cancelled(proposal))
-        if not await run.cancel(proposal.reason, now):
+        try:
+            is_cancelled = await run.cancel(proposal.reason, now)
+        except Contradiction:
+            is_cancelled = False  # the sale halts
+        if not is_cancelled:
             return ProposalAnswer(sale=proposal.sale, problem="already_decided")
         _log.warning("sale cancelled by an operator", sale=proposal.sale, reason=proposal.reason)
         for link in self._links.values():
             link.news.set()
         return ProposalAnswer(sale=proposal.sale)
+
+    async def _fence(self, proposal: Proposal) -> None:
+        """Stop a region, have its log read to its end, and say that it is out; or what keeps it in."""
+        problem = await self._fenced(proposal.sale, proposal.region, proposal.reason)
+        with contextlib.suppress(RedisError):
+            await self._desk.answer(proposal, ProposalAnswer(sale=proposal.sale, problem=problem))
+
+    async def _fenced(self, sale: SaleId, region: RegionName, reason: str) -> str:
+        """The problem; "" once the region is out."""
+        run = self._arbiter.runs.get(sale)
+        if run is None:
+            return "already_decided" if sale in self._arbiter.finished else "unknown_sale"
+        link, fold = self._links.get(region), run.by_shares
+        if fold is None or region not in run.terms.regions:
+            return "already_decided"
+        is_there = link is not None and link.is_reachable and fold.shares[region].is_stocked
+        if link is None or not (is_there or region in run.fenced):
+            return "unreachable"
+        if region in fold.regions and not run.is_ending:
+            run.fence(region, reason)
+            link.news.set()
+        deadline = time.monotonic() + FENCE_SECONDS
+        while region not in run.fenced:
+            if run.is_over or run.is_ending or region in run.cut_off:
+                return "already_decided"
+            if not link.is_reachable or time.monotonic() > deadline:
+                return "unfinished"
+            await asyncio.sleep(_PUSH_PAUSE_SECONDS)
+        self._arbiter.tell_links()
+        return ""
 
     async def _enter_beacon(self, proposal: Proposal, told: Told) -> ProposalAnswer:
         """A person has brought the round's value."""

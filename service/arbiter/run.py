@@ -3,6 +3,9 @@
 Lines and marks come in from the links. Whenever they bring something new, the model is asked what follows; what does
 is appended to the decision log before anybody hears of it. Decisions of one sale are made one after the other; lines
 may go on being delivered meanwhile, since no decision hangs on when they are.
+
+Where units are sold at the door, the regions' shares are seen to in `balancing.py`; that a region is fenced out, and
+what it had left given out again, is decided here, like all else that is recorded.
 """
 
 import asyncio
@@ -18,14 +21,17 @@ from model.clock import Interval
 from model.deliveries import Deliveries
 from model.folds import new_fold
 from model.replay import Replay
+from model.shards import ShardedFold
 from model.terms import Terms
 from model.vocabulary import (
     BeaconValue,
     Cancelled,
     Closed,
+    Complete,
     Contradiction,
     CutOff,
     Decision,
+    Fenced,
     Halted,
     RegionName,
     Seen,
@@ -34,6 +40,7 @@ from model.vocabulary import (
 )
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
+from service.arbiter.silence import Silence
 from service.store.chunks import ChunkedLines
 
 _log = structlog.get_logger()
@@ -55,6 +62,14 @@ class SaleRun:
         """Why no region may log further entries; None while they may. A decision stops them once it is on disk."""
         self.cut_off: set[RegionName] = set()
         """Regions that were cut off, as far as that is on disk."""
+        self.fenced: set[RegionName] = set()
+        """Regions that were fenced out, as far as that is on disk."""
+        self.fencing: dict[RegionName, str] = {}
+        """Regions that an operator wants out of the sale, with the reason: they are stopped and read to their end."""
+        self.ready: set[RegionName] = set()
+        """Regions that may sell what they have at the door (`balancing.py`)."""
+        self.brought = asyncio.Event()
+        """Set when lines were delivered; for one who waits for them."""
         self.halting: Contradiction | None = None
         """What was found in a log; the sale halts once the other logs have been read to their end."""
         self.cancel_reason = ""
@@ -72,12 +87,16 @@ class SaleRun:
         self._ledger = ledger
         self._deciding = asyncio.Lock()
         self._news = True
-        self._moved_raw_ns: dict[RegionName, int] = {}
-        self._held_up_since_raw_ns: int | None = None
+        self._silence = Silence()
         self._recorded_look_ns = 0
         self._recorded_seqs: Mapping[RegionName, int] = {}
         for index, (line, _) in enumerate(recorded):
             self._note(parse_decision_line(index, line))
+
+    @property
+    def by_shares(self) -> ShardedFold | None:
+        """The fold of a sale whose units are sold at the door; None of an ordered one."""
+        return self.fold if isinstance(self.fold, ShardedFold) else None
 
     def wants_marks(self, at: Interval | None) -> bool:
         """Whether a decision waits for marks to rise, and those of healthy regions could soon be past it."""
@@ -138,11 +157,12 @@ class SaleRun:
         if lines:
             self.fold.deliver_all(region, lines)
             self.last_lines[region] = lines[-1]
+            self.brought.set()
         known_ns = self.marks_ns.get(region, 0)
         if not guards.mark_may_rise(known_ns, mark_ns):
             raise Contradiction(region, f"its mark only moves forward ({known_ns} to {mark_ns})")
         if mark_ns > known_ns:
-            self._moved_raw_ns[region] = now_raw_ns
+            self._silence.moved(region, now_raw_ns)
             self.marks_ns[region] = mark_ns
         self._news |= bool(lines) or mark_ns > known_ns
 
@@ -156,15 +176,44 @@ class SaleRun:
             self._news = False
             seen = self._look(now)
             allowed_ns = self.fold.wanted_ns() + self.terms.intake_grace_ns
-            follows = self.fold.see(seen)
-            if follows:
+            follows = self._see(seen)
+            if follows and self.by_shares is None:
                 self._ledger.counts.delays.add(now.earliest_ns - allowed_ns)
+            follows += self._fence_those_read()
             if not follows and self._all_logs_ended():
                 follows = [self.fold.halt(str(self.halting)) if self.halting is not None else self.fold.close()]
             if not follows and not self._is_worth_a_record(seen):
                 return False
             await self._record([seen, *follows])
             return True
+
+    def _see(self, seen: Seen) -> list[Decision]:
+        """What follows from a look. A look may be the one that shows a contradiction between logs, such as a unit that
+        was taken and never granted: then the sale halts, and that look is recorded with the halt.
+
+        Raises:
+            Contradiction: the look has shown one.
+        """
+        try:
+            return self.fold.see(seen)
+        except Contradiction as finding:
+            if self.halting is None:
+                self.halt(finding)
+                raise
+            return []
+
+    def _fence_those_read(self) -> list[Decision]:
+        """Regions that were stopped for an operator, and read to their end since, are out. Call after a look."""
+        decisions: list[Decision] = []
+        for region, reason in self.fencing.items():
+            fold = self.by_shares
+            if fold is None or fold.is_decided or self.halting is not None:
+                break
+            if region in fold.regions and region in self.ended_logs:
+                record, follows = fold.fence(region, reason)
+                _log.warning("region fenced out", sale=self.sale, region=region, reason=reason, entries=record.seq)
+                decisions += [record, *follows]
+        return decisions
 
     @asynccontextmanager
     async def _alone(self, at: Interval) -> AsyncIterator[Interval]:
@@ -201,7 +250,7 @@ class SaleRun:
             if not self.awaits_beacon or self.halting is not None:
                 return self.beacon == value
             seen = self._look(now)
-            follows = self.fold.see(seen)
+            follows = self._see(seen)
             await self._record([seen, *follows, value, *self.fold.enter_beacon(value)])
             self._news = True
             return True
@@ -225,27 +274,23 @@ class SaleRun:
             self._news = True
 
     async def cut_off_silent(self, now_raw_ns: int, at: Interval) -> list[RegionName]:
-        """Go on without regions that have held everybody up for too long.
+        """Go on without regions that have held everybody up for too long. Returns those that were cut off.
 
-        A region is silent from when its mark last moved, or from when somebody first waited for it, whichever is
-        later. While a decision is on its way to the disk nobody is judged. Returns the regions that were cut off.
+        While a decision is on its way to the disk nobody is judged.
         """
-        if self._deciding.locked():
+        if self._deciding.locked() or not self._silence.is_noticed(self, now_raw_ns, at):
             return []
-        if not self._is_held_up(at):
-            self._held_up_since_raw_ns = None
-            return []
-        if self._held_up_since_raw_ns is None:
-            self._held_up_since_raw_ns = now_raw_ns
         cut_off = []
         async with self._alone(at) as now:
             for region in self.fold.regions:
-                if self.is_over or not self._is_silent(region, now_raw_ns):
+                if self.is_over or not self._silence.is_too_long(self, region, now_raw_ns):
                     continue
+                was_ending = self.is_ending
                 seen = self._look(now)
-                follows = self.fold.see(seen)
-                if follows and isinstance(follows[-1], Closed):
+                follows = self._see(seen)
+                if self.fold.over or self.is_ending != was_ending:
                     await self._record([seen, *follows])
+                    self._news = True
                     break
                 record, more = self.fold.cut_off(region)
                 _log.warning("region cut off: its mark did not move", sale=self.sale, region=region, entries=record.seq)
@@ -256,24 +301,29 @@ class SaleRun:
 
     def was_not_watched(self) -> None:
         """The arbiter itself was held up: no region is blamed for the time until now."""
-        self._held_up_since_raw_ns = None
+        self._silence.is_over()
 
-    def _is_held_up(self, at: Interval) -> bool:
-        """Whether the sale waits for its regions: had all kept up, it would have been decided by now."""
-        if self.fold.over:
-            return False
-        if self.is_ending:
-            return True
-        wanted_ns = self.fold.wanted_ns() if self.fold.waiting else self.terms.last_stamp_ns
-        return at.earliest_ns > wanted_ns + self.terms.intake_grace_ns
+    def fence(self, region: RegionName, reason: str) -> None:
+        """Stop a region, for an operator; it is out of the sale once its log was read to its end."""
+        self.fencing.setdefault(region, reason)
 
-    def _is_silent(self, region: RegionName, now_raw_ns: int) -> bool:
-        ending = self.is_ending
-        if not self.counts(region) or (ending and region in self.ended_logs):
-            return False
-        wanted = ending or self.marks_ns.get(region, 0) <= self.fold.wanted_ns()
-        since_raw_ns = max(self._held_up_since_raw_ns or now_raw_ns, self._moved_raw_ns.get(region, 0))
-        return wanted and guards.silent_too_long(now_raw_ns - since_raw_ns, self.terms.cut_off_after_ns)
+    async def reissue(self, to: RegionName, wanted: int, at: Interval) -> bool:
+        """Give units that are nobody's to a region, as many as there are. Returns False where there is none any more,
+        or the sale is decided."""
+        async with self._alone(at) as now:
+            fold = self.by_shares
+            if fold is None or fold.is_decided or self.halting is not None:
+                return False
+            seen = self._look(now)
+            follows = self._see(seen)
+            there = min(wanted, fold.nobodys)
+            is_given = there > 0 and to in fold.regions and not fold.is_decided
+            if is_given:
+                follows.append(fold.reissue(to, there))
+            if follows:
+                await self._record([seen, *follows])
+                self._news = True
+            return is_given
 
     async def cancel(self, reason: str, at: Interval) -> bool:
         """Stop the sale for an operator. Returns False where it is decided already, unless by this very call before."""
@@ -283,7 +333,7 @@ class SaleRun:
             if self.fold.is_decided or self.halting is not None:
                 return False
             seen = self._look(now)
-            follows = self.fold.see(seen)
+            follows = self._see(seen)
             if not self.fold.is_decided:
                 follows.append(self.fold.cancel(reason))
             await self._record([seen, *follows])
@@ -331,6 +381,8 @@ class SaleRun:
         match decision:
             case SoldOut():
                 self.stop_reason = "sold_out"
+            case Complete() if self.terms.method != "ordered":
+                self.stop_reason = "closed"
             case Cancelled(reason):
                 self.stop_reason, self.cancel_reason = "cancelled", reason
             case Seen(regions, _, latest_ns):
@@ -340,6 +392,9 @@ class SaleRun:
                 self.beacon = decision
             case CutOff(region):
                 self.cut_off.add(region)
+            case Fenced(region):
+                self.fenced.add(region)
+                self.fencing.pop(region, None)
             case Halted():
                 self.stop_reason = self.stop_reason or "halted"
                 self._end()

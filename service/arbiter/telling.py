@@ -107,7 +107,11 @@ class Telling:
     def _stop_reason(self, run: SaleRun) -> str | None:
         if self.region not in run.terms.regions:
             return None
-        return "cut_off" if self.region in run.cut_off else run.stop_reason
+        if self.region in run.cut_off:
+            return "cut_off"
+        if self.region in run.fenced or self.region in run.fencing:
+            return "fenced"
+        return run.stop_reason
 
     async def heard(self, pushes: Sequence[Push], answers: Sequence[Any]) -> None:
         """Note how far the region has got. One that was told more, or otherwise, contradicts us, unless it was told so

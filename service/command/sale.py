@@ -1,4 +1,4 @@
-"""`firstcome sale`: publish, list, show, cancel, beacon, buy, watch; over a gateway's HTTP."""
+"""`firstcome sale`: publish, list, show, cancel, fence, beacon, buy, watch; over a gateway's HTTP."""
 
 import json
 import sys
@@ -106,6 +106,22 @@ def cancel(
     """
     _call("POST", gateway, f"/v1/sales/{sale_id}/cancel", token, body={"reason": reason})
     typer.echo(f"sale {sale_id} is cancelled")
+
+
+@sale.command()
+def fence(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    region: Annotated[str, typer.Argument(metavar="REGION")],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded and public.")],
+    token: Token,
+    gateway: Gateway = HERE,
+) -> None:
+    """Take a region out of a sale for good, where units are sold at the door. What it has left is sold elsewhere.
+
+    Example: firstcome sale fence 5c0e… shanghai --reason "data centre lost" --token $TOKEN
+    """
+    _call("POST", gateway, f"/v1/sales/{sale_id}/fence", token, body={"region": region, "reason": reason})
+    typer.echo(f"region {region} is out of sale {sale_id}")
 
 
 @sale.command()

@@ -55,7 +55,7 @@ class Followed:
     given_up: set[RegionName] = field(default_factory=set)
     """Regions whose store holds what nothing of ours would put there."""
     explained: set[RegionName] = field(default_factory=set)
-    """Regions that know what the draws were like."""
+    """Regions that know what the draws were like; all of them where nothing is drawn."""
     visits_since_over: dict[RegionName, int] = field(default_factory=dict)
     told: dict[RegionName, int] = field(default_factory=dict)
     """The size of the newest decision checkpoint that each region has."""
@@ -151,7 +151,9 @@ class ArbiterNotary:
         names = (keys.ledger(sale), keys.ledger_checkpoint(sale), keys.ledger_blocks(sale))
         log = SignedLog(self._store, *names, decisions_origin(sale), self._key)
         collected = {region: await Collected.load(self._store, sale, region) for region in terms.regions}
-        self._followed[sale] = Followed(terms, log, collected)
+        followed = self._followed[sale] = Followed(terms, log, collected)
+        if terms.method != "ordered":
+            followed.explained.update(terms.regions)
 
     async def _visit(self, region: RegionName, store: Store) -> None:
         """Bring a region what it needs, and back what it has."""

@@ -33,6 +33,8 @@ from service.store.streams import read_range
 
 FORMAT: Final = "firstcome-bundle/1"
 DECISIONS_CHECKPOINT: Final = "checkpoints/decisions"
+ENTRY: Final = b'"type":"request"'
+"""Whatever line has this is an entry: no id can. A log of units sold at the door has other lines too."""
 _ENTRIES_AT_ONCE: Final = 2_000
 
 Pieces = AsyncIterator[list[bytes]]
@@ -182,6 +184,8 @@ class Content:
             digest, head = hashlib.sha256(), FIRST_HEAD
             chained = path == "decisions.jsonl" or path.startswith("regions/")
             async for lines in pieces:
+                if not lines:
+                    continue
                 data = b"\n".join(lines) + b"\n"
                 digest.update(data)
                 await into.write(data)
@@ -232,6 +236,8 @@ class Content:
 
     def _outcome_lines(self, region: RegionName, first_seq: int, lines: list[bytes]) -> list[bytes]:
         """What became of a log's entries from a number on, which the arbiter has read before."""
+        if self._of.terms.method != "ordered":
+            return [self._outcome(region, line) for line in lines if ENTRY in line]
         try:
             requests, buyers = read_ids(lines)
         except ValueError:
@@ -242,7 +248,7 @@ class Content:
 
     def _outcome(self, region: RegionName, line: bytes) -> bytes:
         entry = parse_log_line(line)
-        outcome = self._of.standing.outcome(region, entry.seq, entry.request, entry.buyer)
+        outcome = self._of.standing.outcome_of(region, entry)
         if outcome is None:
             raise BundleError(f"{entry.request} has no outcome, although the sale is over")
         return outcome_line(outcome)

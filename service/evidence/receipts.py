@@ -2,7 +2,8 @@
 
 A receipt shows a log line, and by a Merkle path that the region has signed a log which has it: from then on the region
 cannot have lost it, nor have had another in its place, without two signatures of its own that contradict each other.
-Once the entry is decided it shows the decision in the same way, under the arbiter's signature.
+Once the entry is decided it shows the decision in the same way, under the arbiter's signature. A unit that was sold at
+the door is in the entry itself: there the region's signature is all, nothing was decided or drawn.
 
 No private key is needed here, so every gateway can answer. Most of a path lies in the roots of the log's full blocks,
 which the notary keeps; the rest takes the lines of the entry's block and of the last one: 512 at most.
@@ -90,7 +91,10 @@ async def receipt(
         "outcome": None,
         "why": None,
     }
-    outcome = standing.outcome(region, entry.seq, entry.request, entry.buyer)
+    outcome = standing.outcome_of(region, entry)
+    if entry.unit is not None and outcome is not None:
+        shown["outcome"] = parse_canonical(outcome_line(outcome))
+        return shown
     signed = await _checkpoint(store, keys.decisions_checkpoint(sale))
     index = None if outcome is None else settled_at(outcome, region, standing, decisions)
     if outcome is None or index is None or signed is None or not index < signed[0] <= len(decisions):

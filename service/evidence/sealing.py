@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from model.vocabulary import RegionName, SaleId
-from service.evidence.bundle import DECISIONS_CHECKPOINT, Finished, Recipe, counted_lines, finished
+from service.evidence.bundle import DECISIONS_CHECKPOINT, ENTRY, Finished, Recipe, counted_lines, finished
 from service.evidence.collecting import Collected
 from service.evidence.drawing import whys_of
 from service.evidence.seal import Sealed, seal, sealed, settle
@@ -37,7 +37,7 @@ class _Waiting:
     named: dict[str, set[int]]
     """The updates that stamps name, by host."""
     whys: dict[RegionName, dict[str, str]]
-    """What each region's store is to know of the draws."""
+    """What each region's store is to know of the draws; nothing where units were sold at the door."""
     seal: Sealed | None = None
     missing: set[str] = field(default_factory=set)
     """What an alarm was raised about."""
@@ -113,17 +113,17 @@ class Sealer:
         for region, counted in of.standing.counted.items():
             clocks: set[bytes] = set()
             async for lines in counted_lines(self._store, sale, region, counted):
-                clocks.update(line.split(_CLOCK, 1)[1].split(b'"', 1)[0] for line in lines)
+                clocks.update(line.split(_CLOCK, 1)[1].split(b'"', 1)[0] for line in lines if ENTRY in line)
             for clock in clocks:
                 host, _, update = clock.decode().rpartition("/")
                 named.setdefault(host, set()).add(int(update))
-        whys = await whys_of(of, self._store)
+        whys = await whys_of(of, self._store) if of.terms.method == "ordered" else {}
         return _Waiting(of, time.monotonic(), named, whys, await sealed(sale, self._store))
 
     def whys(self, sale: SaleId, region: RegionName) -> dict[str, str]:
         """What a region's store is to know of the draws of a sale that is over; {} while that is not worked out."""
         waiting = self._waiting.get(sale)
-        return {} if waiting is None else waiting.whys[region]
+        return {} if waiting is None else waiting.whys.get(region, {})
 
     def _missing(
         self, waiting: _Waiting, collected: Mapping[RegionName, Collected], reached: Set[str]

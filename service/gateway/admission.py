@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import structlog
 from redis.exceptions import RedisError
@@ -29,8 +29,17 @@ MOST_CALLS_AT_ONCE: Final = 4
 """More calls at once would only wait for each other's disk; fewer and larger ones share it."""
 
 
+class Sold(NamedTuple):
+    """This very attempt was logged under a number, and got a unit with it."""
+
+    seq: int
+    unit: int
+
+
 class NotLogged(NamedTuple):
-    """Nothing was logged. `why` is `unknown` (only looked up), `stopped`, `below` or `lost`; `what` tells more."""
+    """Nothing was logged. `why` is `unknown` (only looked up), `stopped`, `below` or `lost`, and where units are sold
+    at the door also `empty`, `not_ready` or `stock_lost`; `what` tells more.
+    """
 
     why: str
     what: str
@@ -40,8 +49,9 @@ class StoreGone(NamedTuple):
     """The store did not answer; the attempt may have been logged or not."""
 
 
-Result: TypeAlias = int | Entry | NotLogged | StoreGone
-"""The number under which this very attempt was logged, or the entry that its buyer had before, or why there is none."""
+Result: TypeAlias = int | Sold | Entry | NotLogged | StoreGone
+"""The number under which this very attempt was logged (with the unit that it got), or the entry that its buyer had
+before, or why there is none."""
 
 
 class Arrival(NamedTuple):
@@ -64,10 +74,29 @@ class Attempt:
     """When it was added, by this host's raw clock."""
     tell: "Callable[[Attempt, Result], None]"
 
-    def entry(self, seq: int) -> Entry:
+    def entry(self, seq: int, unit: int | None = None) -> Entry:
         """The entry that it became, under a number."""
         assert self.arrival is not None
-        return Entry(seq, self.request, self.buyer, *self.arrival)
+        return Entry(seq, self.request, self.buyer, *self.arrival, unit)
+
+
+Script: TypeAlias = Literal["admit", "sell"]
+"""How a sale's attempts are logged: to be ordered, or each with a unit at once."""
+
+
+class Waiting(NamedTuple):
+    """A sale's attempts that no call has taken along yet."""
+
+    script: Script
+    attempts: deque[Attempt]
+
+
+class Taken(NamedTuple):
+    """A sale's attempts that one call takes along."""
+
+    sale: SaleId
+    script: Script
+    attempts: list[Attempt]
 
 
 class Admission:
@@ -75,23 +104,27 @@ class Admission:
 
     def __init__(self, store: Store, counts: Counts) -> None:
         self._counts = counts
-        self._free = [Lane(store, "admit") for _ in range(MOST_CALLS_AT_ONCE)]
-        self._waiting: dict[SaleId, deque[Attempt]] = {}
+        self._free = [Lane(store) for _ in range(MOST_CALLS_AT_ONCE)]
+        self._waiting: dict[SaleId, Waiting] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self.in_flight = 0
 
-    def add(self, sale: SaleId, attempt: Attempt) -> None:
-        """Take an attempt along with the next call; `attempt.tell` is called once, after a `flush`."""
+    def add(self, sale: SaleId, attempt: Attempt, script: Script = "admit") -> None:
+        """Take an attempt along with the next call; `attempt.tell` is called once, after a `flush`.
+
+        Args:
+            script: by which the sale's attempts are logged; the same for all of a sale.
+        """
         self.in_flight += 1
         waiting = self._waiting.get(sale)
         if waiting is None:
-            waiting = self._waiting[sale] = deque()
-        waiting.append(attempt)
+            waiting = self._waiting[sale] = Waiting(script, deque())
+        waiting.attempts.append(attempt)
 
     def behind_ns(self, sale: SaleId, now_raw_ns: int) -> int:
         """For how long the first of a sale has waited here for a call that takes it along; 0 where none waits."""
         waiting = self._waiting.get(sale)
-        return now_raw_ns - waiting[0].since_raw_ns if waiting else 0
+        return now_raw_ns - waiting.attempts[0].since_raw_ns if waiting else 0
 
     def flush(self) -> None:
         """Call the store for whoever waits; what does not fit waits for a call to come back."""
@@ -100,18 +133,18 @@ class Admission:
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    def _next(self) -> list[tuple[SaleId, list[Attempt]]]:
+    def _next(self) -> list[Taken]:
         """Who goes next, by sale. Sales take turns, so that a hot one keeps no other waiting."""
-        taken: list[tuple[SaleId, list[Attempt]]] = []
+        taken: list[Taken] = []
         room = MOST_AT_ONCE
         while self._waiting and room:
             sale = next(iter(self._waiting))
             waiting = self._waiting.pop(sale)
-            attempts = [waiting.popleft() for _ in range(min(len(waiting), room))]
-            if waiting:
+            attempts = [waiting.attempts.popleft() for _ in range(min(len(waiting.attempts), room))]
+            if waiting.attempts:
                 self._waiting[sale] = waiting
             room -= len(attempts)
-            taken.append((sale, attempts))
+            taken.append(Taken(sale, waiting.script, attempts))
         return taken
 
     async def close(self) -> None:
@@ -121,19 +154,21 @@ class Admission:
         for lane in self._free:
             await lane.close()
 
-    async def _call(self, lane: Lane, taken: list[tuple[SaleId, list[Attempt]]]) -> None:
+    async def _call(self, lane: Lane, taken: list[Taken]) -> None:
         began_ns = time.perf_counter_ns()
         try:
-            replies = await lane.call([(_names(sale), _words(attempts)) for sale, attempts in taken])
+            replies = await lane.call(
+                [(script, _names(sale, script), _words(attempts)) for sale, script, attempts in taken]
+            )
         except (RedisError, OSError) as error:
             replies = [error] * len(taken)
             self._counts.store_failures += 1
         finally:
             self._free.append(lane)
             self._counts.store_calls.add(time.perf_counter_ns() - began_ns)
-            self._counts.call_purchases.add(sum(len(attempts) for _, attempts in taken))
+            self._counts.call_purchases.add(sum(len(attempts) for _, _, attempts in taken))
         self.flush()
-        for (sale, attempts), reply in zip(taken, replies, strict=True):
+        for (sale, _, attempts), reply in zip(taken, replies, strict=True):
             self.in_flight -= len(attempts)
             if isinstance(reply, Exception):
                 _log.warning("the store did not take purchases", sale=sale, purchases=len(attempts), error=str(reply))
@@ -144,8 +179,9 @@ class Admission:
                 attempt.tell(attempt, result)
 
 
-def _names(sale: SaleId) -> list[str]:
-    return [keys.log(sale), keys.buyers(sale), keys.requests(sale), keys.mark(sale), keys.stop(sale)]
+def _names(sale: SaleId, script: Script) -> list[str]:
+    names = [keys.log(sale), keys.buyers(sale), keys.requests(sale), keys.mark(sale), keys.stop(sale)]
+    return names if script == "admit" else [*names, keys.stock(sale)]
 
 
 def _words(attempts: list[Attempt]) -> list[str]:
@@ -161,6 +197,8 @@ def _words(attempts: list[Attempt]) -> list[str]:
 
 def _result(reply: list[bytes]) -> Result:
     """Everything but a number of its own."""
+    if reply[0] == b"sold":
+        return Sold(int(reply[1]), int(reply[2]))
     if reply[0] == b"known":
         try:
             return parse_log_line(reply[1])

@@ -49,6 +49,16 @@ CANCEL_BODY: Final = {
     "additionalProperties": False,
 }
 
+FENCE_BODY: Final = {
+    "type": "object",
+    "properties": {
+        "region": {"type": "string", "description": "which region is to leave the sale"},
+        "reason": {"type": "string", "minLength": 1, "maxLength": 500},
+    },
+    "required": ["region", "reason"],
+    "additionalProperties": False,
+}
+
 TERMS_BODY: Final = {
     "type": "object",
     "properties": {
@@ -266,6 +276,16 @@ CANCEL: Final[Responses] = {
     413: _problem("the body is too large"),
     422: _problem("the body breaks a rule"),
     503: _problem("the arbiter cannot be reached, or does not answer"),
+}
+
+FENCE: Final[Responses] = {
+    **AUTHORIZED,
+    200: _json("fenced out: what it has left is nobody's until it is given out again", {"type": "object"}),
+    404: _problem("no such sale"),
+    409: _problem("the sale is decided already"),
+    413: _problem("the body is too large"),
+    422: _problem("the body breaks a rule, or the sale has no such region, or is an ordered one"),
+    503: _problem("the region's store cannot be reached, or the arbiter does not answer"),
 }
 
 BEACON: Final[Responses] = {

@@ -124,6 +124,36 @@ def sold_out(decision: int | None) -> Answer:
     return problem("sold_out", 409, "Sold out", "The last unit is gone; nobody who comes now can win.", extra=extra)
 
 
+def restocking() -> Answer:
+    """Nothing was logged."""
+    return problem(
+        "restocking",
+        503,
+        "Restocking",
+        "No unit is free in this region just now; more may come from where fewer are asked for. Try again.",
+        _retry_after(1),
+    )
+
+
+def share_sold_out(region: str) -> Answer:
+    return problem(
+        "share_sold_out",
+        409,
+        "Share sold out",
+        f"Region {region} has sold its share of a sale whose units stay where they are. Others may have some left.",
+    )
+
+
+def stock_lost() -> Answer:
+    return problem(
+        "stock_lost",
+        503,
+        "Stock lost",
+        "This region's store has lost what it had to sell. Nothing is sold here, and nothing is set up anew: the "
+        "operator is told. Who has bought already finds it by calling again.",
+    )
+
+
 def cancelled(reason: str) -> Answer:
     return problem(
         "sale_cancelled", 409, "Sale cancelled", f"The operator stopped this sale: {reason}", extra={"reason": reason}
@@ -141,7 +171,23 @@ def halted() -> Answer:
 
 def already_decided(sale: str) -> Answer:
     return problem(
-        "already_decided", 409, "Already decided", f"Sale {sale} has its result; there is nothing to cancel."
+        "already_decided", 409, "Already decided", f"Sale {sale} has its result; nothing can be stopped in it."
+    )
+
+
+def region_unreachable(region: str, is_begun: bool) -> Answer:
+    """A region cannot be fenced out while nobody knows what it sells."""
+    done = (
+        "Its stop was sent and may have reached it; it is out once its log was read to its end."
+        if is_begun
+        else "Nothing was done: the region keeps its share."
+    )
+    return problem(
+        "region_unreachable",
+        503,
+        "Region cannot be reached",
+        f"The store of region {region} cannot be reached, so it may still be selling. {done} Repeat the call.",
+        extra={"region": region},
     )
 
 
@@ -168,8 +214,60 @@ def region_cut_off(region: str) -> Answer:
         "region_cut_off",
         503,
         "Region cut off",
-        f"Region {region} was silent for too long and is out of this sale. Another region may still take entries.",
+        f"Region {region} was silent for too long, or was taken out by an operator, and is out of this sale. Another "
+        "region may still take entries.",
     )
+
+
+def region_isolated(region: str) -> Answer:
+    return problem(
+        "region_isolated",
+        503,
+        "Region isolated",
+        f"Region {region} has not heard from the arbiter for so long that it may be cut off: what is logged now might "
+        "not count, so nothing is. Try again, or another region.",
+        _retry_after(1),
+    )
+
+
+def not_home(region: str, home: str) -> Answer:
+    return problem(
+        "not_home",
+        421,
+        "Not the buyer's home",
+        f"This was sent to region {region} by another one, and the buyer's home is {home}. Routes are not set up "
+        f"alike: tell the operator, and call {home} yourself.",
+        extra={"home": home},
+    )
+
+
+def home_unavailable(home: str, has_peer: bool) -> Answer:
+    why = f"cannot be reached from here{'' if has_peer else f' (no --peer {home}=URL is set)'}"
+    return problem(
+        "home_unavailable",
+        503,
+        "Home region unavailable",
+        f"The buyer's home is region {home}, which {why}. Nobody else sells to its buyers, so that none gets two "
+        "units. Try again.",
+        _retry_after(1),
+        {"home": home},
+    )
+
+
+def central_unreachable(region: str, central: str) -> Answer:
+    return problem(
+        "central_unreachable",
+        503,
+        "Central region unreachable",
+        f"All units of this sale are in region {central}. The gateways of {region} were started without "
+        f"--peer {central}=URL: call {central} itself, or tell the operator.",
+        extra={"home": central},
+    )
+
+
+def redirected(location: str) -> Answer:
+    """Not a problem: the caller is to make the same call elsewhere."""
+    return Answer(307, b"", (("location", location),))
 
 
 def clock_unsafe(why: str) -> Answer:
@@ -255,7 +353,8 @@ def ledger_elsewhere() -> Answer:
 def not_ready(parts: dict[str, str]) -> Answer:
     """What a purchase needs, each by name: "ok", or what is wrong."""
     missing = "; ".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")
-    return problem("not_ready", 503, "Not ready", f"Purchases are refused or not decided. {missing}.", extra=parts)
+    detail = f"Purchases are refused or not decided. {missing}."
+    return problem("not_ready", 503, "Not ready", detail, _retry_after(1), parts)
 
 
 def internal() -> Answer:

@@ -1,5 +1,5 @@
-"""What a gateway asks of the arbiter: to publish a sale, to cancel one, to take a beacon's value. The caller waits
-for the arbiter's word.
+"""What a gateway asks of the arbiter: to publish a sale, to cancel one, to fence a region out, to take a beacon's
+value. The caller waits for the arbiter's word.
 
 All go through the arbiter's store as proposals with an id of their own, so a repeated call (`Idempotency-Key`, kept
 as long as the store) finds the first one's answer instead of making another sale.
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from model.stated import Breach, TermsError
 from model.terms import read_terms
-from model.vocabulary import SaleId
+from model.vocabulary import RegionName, SaleId
 from service.arbiter.beacons import Told
 from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal
 from service.gateway import problems
@@ -55,6 +55,22 @@ class ArbiterDoor:
                 return None
             case "unknown_sale":
                 return problems.unknown_sale(sale)
+            case _:
+                return problems.already_decided(sale)
+
+    async def fence(self, sale: SaleId, region: RegionName, reason: str) -> Answer | None:
+        """Take a region out of a sale; returns the problem, or None once it is recorded."""
+        proposal = Proposal(_proposal_id("fence", None), sale=sale, region=region, reason=reason)
+        answer = await self._ask(proposal)
+        if isinstance(answer, Answer):
+            return answer
+        match answer.problem:
+            case "":
+                return None
+            case "unknown_sale":
+                return problems.unknown_sale(sale)
+            case "unreachable" | "unfinished":
+                return problems.region_unreachable(region, is_begun=answer.problem == "unfinished")
             case _:
                 return problems.already_decided(sale)
 

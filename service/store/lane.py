@@ -1,4 +1,4 @@
-"""A connection of its own for one script: a few calls in one go, with as little as possible between caller and store.
+"""A connection of its own for scripts: a few calls in one go, with as little as possible between caller and store.
 
 A pooled call of redis-py costs about as much as twenty purchases: it takes a connection from the pool, asks whether
 that is healthy, packs word by word in Python, and makes a task for each way's time limit. Here the library connects,
@@ -6,9 +6,10 @@ authenticates and parses; the words are packed by hiredis in one go, and one tim
 """
 
 import asyncio
+import functools
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import hiredis
@@ -17,27 +18,30 @@ from redis.exceptions import NoScriptError, ResponseError
 from service.store.opening import REPLY_TIMEOUT_SECONDS, Store
 from service.store.scripts import source
 
-Call: TypeAlias = tuple[Sequence[str], Sequence[str]]
-"""A script's keys and arguments."""
+Call: TypeAlias = tuple[str, Sequence[str], Sequence[str]]
+"""A script's name, keys and arguments."""
 
 _pack: Final[Any] = hiredis.pack_command
 _IDLE_SECONDS: Final = 0.005
 """A connection that was unused for longer may have been closed by the store meanwhile, and is looked at first."""
 
 
-class Lane:
-    """One script on one connection, which is opened on first use and again after whatever went wrong."""
+@functools.cache
+def _digest(script: str) -> str:
+    return hashlib.sha1(source(script).encode(), usedforsecurity=False).hexdigest()
 
-    def __init__(self, store: Store, name: str) -> None:
-        self._source = source(name)
-        self._hash = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
+
+class Lane:
+    """Scripts on one connection, which is opened on first use and again after whatever went wrong."""
+
+    def __init__(self, store: Store) -> None:
         pool: Any = store.connection_pool
         self._connection: Any = pool.make_connection()
         self._connection.socket_timeout = None
         self._used_seconds = 0.0
 
     async def call(self, calls: Sequence[Call]) -> list[Any]:
-        """What the script returns for each call, or the error that the store answered instead. They travel together,
+        """What its script returns for each call, or the error that the store answered instead. They travel together,
         and the store syncs once for all of them.
 
         Raises:
@@ -48,10 +52,10 @@ class Lane:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 if time.monotonic() - self._used_seconds > _IDLE_SECONDS:
                     await self._connect()
-                replies = await self._ask("EVALSHA", self._hash, calls)
+                replies = await self._ask("EVALSHA", _digest, calls)
                 unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 if unknown:
-                    again = await self._ask("EVAL", self._source, [calls[index] for index in unknown])
+                    again = await self._ask("EVAL", source, [calls[index] for index in unknown])
                     for index, reply in zip(unknown, again, strict=True):
                         replies[index] = reply
                 whole = True
@@ -72,8 +76,8 @@ class Lane:
             await self._connection.disconnect(nowait=True)
             await self._connection.connect()
 
-    async def _ask(self, command: str, script: str, calls: Sequence[Call]) -> list[Any]:
-        packed = [_pack((command, script, len(names), *names, *words)) for names, words in calls]
+    async def _ask(self, command: str, text: Callable[[str], str], calls: Sequence[Call]) -> list[Any]:
+        packed = [_pack((command, text(script), len(names), *names, *words)) for script, names, words in calls]
         await self._connection.send_packed_command(packed, check_health=False)
         replies: list[Any] = []
         for _ in calls:
