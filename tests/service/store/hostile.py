@@ -164,7 +164,15 @@ class Schedule:
 
     def _take(self, region: str, grant: Grant) -> Steps:
         last = self.last_grant.get(grant.donor, "")
-        words = [region, grant.donor, str(grant.number), grant.to, units_text(grant.units), " ".join(REGIONS), str(last)]
+        words = [
+            region,
+            grant.donor,
+            str(grant.number),
+            grant.to,
+            units_text(grant.units),
+            " ".join(REGIONS),
+            str(last),
+        ]
         names = [self._key(name, region) for name in (keys.log, keys.stop, keys.stock, keys.grants)]
         answer = yield from self._run(region, "take", names, words)
         if answer == [b"taken"] and not grant.donor:

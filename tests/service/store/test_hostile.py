@@ -31,7 +31,9 @@ def test_never_more_than_the_stock_and_nothing_stuck(client: redis.Redis) -> Non
         played["schedules"] += len(rows)
 
     run()
-    print(f"{played['schedules']} schedules:", ", ".join(f"{state} {times}" for state, times in sorted(reached.items())))
+    print(
+        f"{played['schedules']} schedules:", ", ".join(f"{state} {times}" for state, times in sorted(reached.items()))
+    )
     missing = STATES - {state for state, times in reached.items() if times}
     if missing:
         pytest.fail(f"never reached: {', '.join(sorted(missing))}")
