@@ -43,6 +43,9 @@ _log = structlog.get_logger()
 
 BUSY_PULSE_NS: Final = 250_000_000
 IDLE_PULSE_NS: Final = 1_000_000_000
+PULSES_TO_CUT_OFF: Final = 8
+"""A sale's gateways hear at least so many pulses in the time after which they would be cut off."""
+FASTEST_PULSE_NS: Final = 20_000_000
 WATCH_SECONDS: Final = 0.1
 """Between two looks for silent regions, and for sales whose time has come, while a sale takes entries."""
 IDLE_WATCH_SECONDS: Final = 0.5
@@ -315,7 +318,7 @@ class ArbiterProcess:
         now_raw_ns, now = self.raw_ns(), self.now()
         waiting = tuple(sale for sale, run in self.runs.items() if run.wants_marks(now))
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
-        due_ns = BUSY_PULSE_NS if waiting else IDLE_PULSE_NS
+        due_ns = self._pulse_every_ns(waiting, now)
         if waiting == told and now_raw_ns - sent_raw_ns < due_ns:
             return None
         if now is None:
@@ -331,7 +334,13 @@ class ArbiterProcess:
     def pulse_due_in_ns(self, region: RegionName) -> int:
         """How long until a region's next heartbeat, if nothing changes."""
         sent_raw_ns, told = self._pulsed.get(region, (0, ()))
-        return max(sent_raw_ns + (BUSY_PULSE_NS if told else IDLE_PULSE_NS) - self.raw_ns(), 1_000_000)
+        return max(sent_raw_ns + self._pulse_every_ns(told, self.now()) - self.raw_ns(), 1_000_000)
+
+    def _pulse_every_ns(self, waiting: tuple[SaleId, ...], now: Interval | None) -> int:
+        """A gateway admits nothing once it has heard no pulse for half of what a sale is cut off after."""
+        least_ns = min((run.terms.cut_off_after_ns for run in self.runs.values() if is_close(run, now)), default=None)
+        every_ns = BUSY_PULSE_NS if waiting else IDLE_PULSE_NS
+        return every_ns if least_ns is None else max(min(every_ns, least_ns // PULSES_TO_CUT_OFF), FASTEST_PULSE_NS)
 
     def tell_links(self) -> None:
         """There is something new to be told to the regions."""

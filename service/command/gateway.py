@@ -4,12 +4,15 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from model.vocabulary import is_id
 from service import processes
 from service.command.base import (
     CannotRun,
@@ -24,6 +27,14 @@ from service.gateway.tokens import Tokens, TokensError, read_tokens
 
 _RESTART_PAUSE_SECONDS = 0.5
 _CANNOT_RUN = 2
+
+
+class Policy(StrEnum):
+    """The routing policies, as flags."""
+
+    SERVE = "serve"
+    REDIRECT = "redirect"
+    FORWARD = "forward"
 
 
 def gateway(
@@ -44,6 +55,16 @@ def gateway(
     ] = False,
     webhook: Annotated[str, typer.Option(help="A URL to tell when a process is ready no more, or again; signed.")] = "",
     webhook_secret: Annotated[Path | None, typer.Option(help="The file with its secret: whsec_ and Base64.")] = None,
+    routing: Annotated[
+        Policy, typer.Option(help="What is done with buyers whose home is another region: serve, redirect or forward.")
+    ] = Policy.SERVE,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="NAME=URL of another region's public port; may be repeated.")
+    ] = None,
+    home_claim: Annotated[bool, typer.Option("--home-claim", help='Let a purchase\'s body name the "home".')] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Sell by shares to buyers whose home is down: one may get two units.")
+    ] = False,
     host_clock_spec: Annotated[str, typer.Option("--host-clock", help="real, or simulated:…")] = "real",
     allow_unsafe_store: Annotated[bool, typer.Option(help="Take a store that could lose what it took.")] = False,
 ) -> None:
@@ -57,11 +78,13 @@ def gateway(
     from clockd.webhook import WebhookError, open_webhook
     from service.gateway.app import ALL_READY
     from service.gateway.process import GatewaySettings, run_gateway
+    from service.gateway.routing import RoutingSettings
     from service.watching.shared import SharedCountsError
 
     log_to_standard_error()
     region_name(region)
     host, port = address(listen)
+    peers = _read_peers(peer or [], region)
     known = _read_tokens(tokens)
     clock = host_clock(host_clock_spec)
     with open_store(store, data, f"region {region}", allow_unsafe_store) as store_url:
@@ -69,6 +92,10 @@ def gateway(
             flags = ["--region", region, "--listen", listen, "--store", store_url, "--arbiter-store", arbiter_store]
             flags += ["--tokens", str(tokens), "--page", str(page), "--host-clock", host_clock_spec]
             flags += ["--allow-unsafe-store"] if allow_unsafe_store else []
+            flags += ["--routing", routing.value]
+            flags += [word for named in peer or [] for word in ("--peer", named)]
+            flags += ["--home-claim"] if home_claim else []
+            flags += ["--take-over"] if take_over else []
             flags += ["--open-metrics"] if open_metrics else []
             flags += ["--webhook", webhook, "--webhook-secret", str(webhook_secret)] if webhook else []
             with ExitStack() as opened:
@@ -80,7 +107,10 @@ def gateway(
             tells = open_webhook(webhook, webhook_secret, "gateway.changed", who, ALL_READY)
         except WebhookError as error:
             raise CannotRun(str(error)) from error
-        settings = GatewaySettings(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells)
+        routes = RoutingSettings(routing.value, peers, home_claim, take_over)
+        settings = GatewaySettings(
+            *(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells, routes)
+        )
         try:
             uvloop.run(run_gateway(settings, known, clock))
         except SharedCountsError as error:
@@ -89,6 +119,19 @@ def gateway(
             raise CannotRun(f"port {listen} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:
             raise CannotRun(str(error)) from error
+
+
+def _read_peers(named: list[str], region: str) -> dict[str, str]:
+    peers: dict[str, str] = {}
+    for text in named:
+        name, _, url = text.partition("=")
+        parts = urlsplit(url)
+        if not is_id(name) or parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise typer.BadParameter(f"{text!r} is not NAME=http://HOST:PORT", param_hint="--peer")
+        if name == region or name in peers:
+            raise typer.BadParameter(f"{name} is this region, or is given twice", param_hint="--peer")
+        peers[name] = url
+    return peers
 
 
 def _read_tokens(path: Path) -> Tokens:

@@ -27,7 +27,8 @@ from service.gateway.book import Book, Sale
 from service.gateway.handover import EXTENSION, Arrival
 from service.gateway.publishing import ANSWER_TIMEOUT_SECONDS, ArbiterDoor
 from service.gateway.purchase import Call, Purchases
-from service.gateway.request import MAX_BODY_BYTES, Head
+from service.gateway.request import MAX_BODY_BYTES, ROUTED_HEADER, Head, is_marked_as_routed
+from service.gateway.routing import route_lookup
 from service.gateway.stamping import Stamper
 from service.gateway.times import in_zone, utc
 from service.gateway.tokens import SCOPES, Tokens
@@ -82,6 +83,10 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
 def _prefer(request: Request) -> bytes:
     return ",".join(request.headers.getlist("prefer")).encode("latin-1")
+
+
+def _was_routed(request: Request) -> bool:
+    return ROUTED_HEADER in request.headers or is_marked_as_routed(request.url.query.encode("latin-1"))
 
 
 class Api:
@@ -175,7 +180,14 @@ class Api:
         arrival: Arrival | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("arrival")
         authorization = request.headers.get("authorization", "").encode("latin-1")
         traceparent = request.headers.get("traceparent", "").encode("latin-1")
-        head = Head(sale, authorization, _prefer(request), is_batch, traceparent=traceparent)
+        query = request.url.query.encode("latin-1")
+        head = Head(
+            *(sale, authorization, _prefer(request), is_batch),
+            traceparent=traceparent,
+            query=query,
+            idempotency_key=request.headers.get("idempotency-key", "").encode("latin-1"),
+            was_routed=_was_routed(request),
+        )
         body = await read_body(request, head.longest_body_bytes)
         if arrival is not None and arrival.pipelined:
             return problems.pipelined()
@@ -198,6 +210,9 @@ class Api:
     async def status(self, request: Request, sale_id: str, purchase: str) -> Answer:
         self.allow(request, "purchase", "audit", "operate")
         sale = self.find(sale_id)
+        elsewhere = await self._status_elsewhere(request, sale, purchase)
+        if elsewhere is not None:
+            return elsewhere
         store: Any = self._store
         try:
             number = await store.hget(keys.requests(sale_id), purchase)
@@ -222,6 +237,19 @@ class Api:
         if outcome is not None:
             return decided(sale, entry, outcome, applied)
         return Answer(200, pending(sale, entry).body, (("retry-after", "1"), *applied))
+
+    async def _status_elsewhere(self, request: Request, sale: Sale, purchase: str) -> Answer | None:
+        """What another region says of a purchase that was made there, where calls are routed; else None."""
+        peers = self.purchases.peers
+        found = route_lookup(peers.settings, self.book.region, sale, purchase, _was_routed(request))
+        if found is None:
+            return None
+        path, query = request.url.path, request.url.query
+        if found.redirects:
+            return problems.redirected(peers.location(found.region, path, query))
+        told = {name: request.headers.get(name, "").encode("latin-1") for name in ("authorization", "traceparent")}
+        answer = await peers.ask(found.region, "GET", path, query, {**told, "prefer": _prefer(request)})
+        return answer if isinstance(answer, Answer) else problems.home_unavailable(found.region, has_peer=True)
 
     def clock(self) -> dict[str, Any]:
         """The interval in which UTC is now, by this host."""

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from model.vocabulary import BuyerId, is_id
+from model.vocabulary import BuyerId, RegionName, is_id
 from service.gateway import problems
 from service.gateway.answers import Answer
 
@@ -21,6 +21,13 @@ class _Purchase(msgspec.Struct, forbid_unknown_fields=True):
     buyer: str
 
 
+class _ClaimingPurchase(msgspec.Struct, forbid_unknown_fields=True):
+    """The same, with the region that the caller takes as the buyer's home."""
+
+    buyer: str
+    home: str | None = None
+
+
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     purchases: list[_Purchase]
 
@@ -30,6 +37,7 @@ class _UnreadBatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode: Final = msgspec.json.Decoder(_Purchase).decode
+_decode_claiming: Final = msgspec.json.Decoder(_ClaimingPurchase).decode
 _decode_batch: Final = msgspec.json.Decoder(_Batch).decode
 _decode_unread: Final = msgspec.json.Decoder(_UnreadBatch).decode
 _NOT_AN_ID: Final = problems.invalid([("buyer", "is 1 to 128 of A-Z a-z 0-9 . _ ~ -")])
@@ -45,6 +53,15 @@ def read_purchase(body: bytes) -> BuyerId | Answer:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return problems.invalid([field_and_rule(str(error))])
     return buyer if is_id(buyer) else _NOT_AN_ID
+
+
+def read_claim(body: bytes) -> tuple[BuyerId, RegionName | None] | Answer:
+    """The same, where a body may say which region is the buyer's home; whether it can be is for others to say."""
+    try:
+        claimed = _decode_claiming(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return problems.invalid([field_and_rule(str(error))])
+    return (claimed.buyer, claimed.home) if is_id(claimed.buyer) else _NOT_AN_ID
 
 
 def read_batch(body: bytes) -> Buyers | Answer:

@@ -48,9 +48,19 @@ class Sale:
     _waiters: dict[str, tuple[Entry, list[Waiter]]] = field(default_factory=dict)
     script: Script = field(init=False)
     """How its attempts are logged."""
+    is_routed: bool = False
+    """Whether its purchases can belong to other regions (`routing.py`)."""
+    counted_raw_ns: int = 0
+    """When, by this host's raw clock, the arbiter last said how far it had read this region's log."""
 
     def __post_init__(self) -> None:
         self.script = "admit" if self.terms.method == "ordered" else "sell"
+
+    def is_isolated(self, now_raw_ns: int) -> bool:
+        """Whether the arbiter has not been heard for so long that it may be about to cut this region off: what is
+        logged now might not count.
+        """
+        return 2 * (now_raw_ns - self.counted_raw_ns) > self.terms.cut_off_after_ns
 
     def outcome(self, entry: Entry) -> Outcome | None:
         """What became of an entry of this region, for good; None while that is not known."""
@@ -92,8 +102,15 @@ class Sale:
 class Book:
     """All sales of a region, kept up to date."""
 
-    def __init__(self, region: RegionName, store: Store, stamper: Stamper) -> None:
+    def __init__(
+        self,
+        region: RegionName,
+        store: Store,
+        stamper: Stamper,
+        is_routed: Callable[[Terms], bool] = lambda terms: False,  # noqa: ARG005
+    ) -> None:
         self.region = region
+        self._is_routed = is_routed
         self.sales: dict[SaleId, Sale] = {}
         self.elsewhere: dict[SaleId, Terms] = {}
         """Sales that are not sold in this region."""
@@ -143,7 +160,9 @@ class Book:
     def _learn(self, key: str, some: list[tuple[str, bytes, bytes]]) -> None:
         if key == keys.PULSE:
             self.pulse = pulse.decode(some[-1][1])
-            self.heard.record(self._stamper.host.raw_ns(), self.pulse.earliest_ns)
+            read_raw_ns = self._stamper.host.raw_ns()
+            self.heard.record(read_raw_ns, self.pulse.earliest_ns)
+            self._note_counted(self.pulse, read_raw_ns)
             self.pulsed.set()
         elif key == keys.SALES:
             for _, line, _ in some:
@@ -157,9 +176,19 @@ class Book:
                 del self._after[key]
                 _log.info("sale over", sale=sale.id, state=sale.standing.state, decisions=len(sale.lines))
 
+    def _note_counted(self, heard: pulse.Pulse, read_raw_ns: int) -> None:
+        """A pulse that was read late, as by a gateway that has just started, says nothing newer than itself."""
+        now = self._stamper.now()
+        age_ns = 0 if now is None else max(0, now.utc_ns - now.bound_ns - heard.latest_ns)
+        for sale_id in heard.counted:
+            sale = self.sales.get(sale_id)
+            if sale is not None:
+                sale.counted_raw_ns = read_raw_ns - age_ns
+
     def _open(self, line: bytes) -> None:
         terms = read_terms(parse_canonical(line))
-        sale = Sale(terms.sale(), terms, self.region)
+        sale = Sale(terms.sale(), terms, self.region, is_routed=self._is_routed(terms))
+        sale.counted_raw_ns = self._stamper.host.raw_ns()  # its first pulse is on its way
         if self.region not in terms.regions:
             self.elsewhere[sale.id] = terms
         elif sale.id not in self.sales:

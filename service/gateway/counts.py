@@ -39,7 +39,7 @@ REASONS: Final = (
 )
 """Every problem that a purchase can meet once it has been read as one; `problems.py` says what each means."""
 
-_NUMBERS: Final = ("logged", "known", "store_failures", "starts")
+_NUMBERS: Final = ("logged", "known", "routed", "store_failures", "starts")
 _HISTOGRAMS: Final = ("kernel_waits", "stamp_bounds", "store_calls", "call_purchases")
 GAUGES: Final = ("in_flight", "waiting", "connections", "store_answers", "wall_clock_steps", "told_raw_ns")
 
@@ -60,6 +60,7 @@ class Counts:
         "known",
         "logged",
         "refused",
+        "routed",
         "stamp_bounds",
         "starts",
         "store_calls",
@@ -69,6 +70,8 @@ class Counts:
     def __init__(self) -> None:
         self.logged = 0
         self.known = 0
+        self.routed = 0
+        """Calls that were sent on to other regions."""
         self.store_failures = 0
         """Calls to the store that did not come back."""
         self.starts = 0

@@ -45,7 +45,8 @@ def families() -> dict[str, Any]:
     made: tuple[Metric, ...] = (
         CounterMetricFamily(
             "firstcome_purchases",
-            "Purchases answered: logged anew, known from an earlier call, or refused. Entries of batches count each.",
+            "Purchases answered: logged anew, known from an earlier call, routed to another region, or refused. "
+            "Entries of batches count each; a batch that is routed counts once.",
             labels=["region", "outcome"],
         ),
         CounterMetricFamily(
@@ -188,6 +189,7 @@ class GatewayMetrics(Collector):
         counted.go_on_from(sums[: len(COUNTED)])
         tell("firstcome_purchases", counted.logged, "logged")
         tell("firstcome_purchases", counted.known, "known")
+        tell("firstcome_purchases", counted.routed, "routed")
         tell("firstcome_purchases", sum(counted.refused[reason] for reason in REASONS), "refused")
         for reason in REASONS:
             tell("firstcome_refusals", counted.refused[reason], reason)

@@ -219,6 +219,57 @@ def region_cut_off(region: str) -> Answer:
     )
 
 
+def region_isolated(region: str) -> Answer:
+    return problem(
+        "region_isolated",
+        503,
+        "Region isolated",
+        f"Region {region} has not heard from the arbiter for so long that it may be cut off: what is logged now might "
+        "not count, so nothing is. Try again, or another region.",
+        _retry_after(1),
+    )
+
+
+def not_home(region: str, home: str) -> Answer:
+    return problem(
+        "not_home",
+        421,
+        "Not the buyer's home",
+        f"This was sent to region {region} by another one, and the buyer's home is {home}. Routes are not set up "
+        f"alike: tell the operator, and call {home} yourself.",
+        extra={"home": home},
+    )
+
+
+def home_unavailable(home: str, has_peer: bool) -> Answer:
+    why = f"cannot be reached from here{'' if has_peer else f' (no --peer {home}=URL is set)'}"
+    return problem(
+        "home_unavailable",
+        503,
+        "Home region unavailable",
+        f"The buyer's home is region {home}, which {why}. Nobody else sells to its buyers, so that none gets two "
+        "units. Try again.",
+        _retry_after(1),
+        {"home": home},
+    )
+
+
+def central_unreachable(region: str, central: str) -> Answer:
+    return problem(
+        "central_unreachable",
+        503,
+        "Central region unreachable",
+        f"All units of this sale are in region {central}. The gateways of {region} were started without "
+        f"--peer {central}=URL: call {central} itself, or tell the operator.",
+        extra={"home": central},
+    )
+
+
+def redirected(location: str) -> Answer:
+    """Not a problem: the caller is to make the same call elsewhere."""
+    return Answer(307, b"", (("location", location),))
+
+
 def clock_unsafe(why: str) -> Answer:
     return problem(
         "clock_unsafe",

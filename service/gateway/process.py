@@ -4,7 +4,8 @@ import asyncio
 import gc
 import resource
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,10 @@ from service.gateway.marks import Marks
 from service.gateway.metrics import LAYOUT, GatewayMetrics
 from service.gateway.monitoring import add_metrics_call
 from service.gateway.operating import add_operating_calls
+from service.gateway.peers import Peers
 from service.gateway.publishing import ArbiterDoor
 from service.gateway.purchase import Purchases
+from service.gateway.routing import RoutingSettings, is_routed
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Tokens
 from service.store.opening import connect
@@ -59,6 +62,7 @@ class GatewaySettings:
     """Whether monitoring needs no token."""
     webhook: Webhook | None = None
     """Whom to tell when this process is ready no more, or again."""
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
 
 
 async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock) -> None:
@@ -76,10 +80,11 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         connect(settings.store_url),
         connect(settings.arbiter_store_url),
     )
-    book = Book(settings.region, tail_store, stamper)
+    book = Book(settings.region, tail_store, stamper, partial(is_routed, settings.routing, settings.region))
     counts = Counts()
     admission = Admission(store, counts)
-    purchases = Purchases(settings.region, tokens, book, stamper, admission, counts)
+    peers = Peers(settings.region, settings.routing)
+    purchases = Purchases(settings.region, tokens, book, stamper, admission, counts, peers)
     door = ArbiterDoor(arbiter_store)
     api = Api(tokens, book, stamper, purchases, store, door)
     app = make_app(api, version("firstcome"))
@@ -97,6 +102,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.create_task(book.tail(), name="tail"),
         asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
         *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
+        *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy == "redirect" else []),
         *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
     ]
     try:
@@ -117,6 +123,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         intake.close()
         uvicorn.close()
         await admission.close()
+        await peers.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()
 

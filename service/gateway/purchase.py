@@ -20,16 +20,18 @@ from typing import Final
 
 from clockd.host import ReceivedAt
 from model import guards
-from model.vocabulary import Entry, Outcome, RegionName, SaleId
+from model.vocabulary import BuyerId, Entry, Outcome, RegionName, SaleId
 from service.gateway import problems
 from service.gateway.admission import Admission, Arrival, Attempt, NotLogged, Result, Sold, StoreGone
 from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
-from service.gateway.bodies import Buyers, read_batch, read_purchase
+from service.gateway.bodies import Buyers, read_batch, read_claim, read_purchase
 from service.gateway.book import Book, Sale
 from service.gateway.counts import Counts
 from service.gateway.overload import Queue
+from service.gateway.peers import MOST_AT_ONCE, NotSent, Peers
 from service.gateway.request import Head
+from service.gateway.routing import Elsewhere, RoutingSettings, home_of, route
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Scope, Tokens
 from service.gateway.told import accepted, decided, pending, pending_body, preferred_wait, tell_entry, wait_applied
@@ -57,13 +59,22 @@ class Call:
     received: ReceivedAt | None
     respond: Callable[[Answer], None]
     gone: Callable[[], None] | None = None
+    stays: bool = False
+    """Whether it was tried elsewhere already, and is served here now."""
 
 
 class Purchases:
     """The purchase calls of one gateway process."""
 
     def __init__(
-        self, region: RegionName, tokens: Tokens, book: Book, stamper: Stamper, admission: Admission, counts: Counts
+        self,
+        region: RegionName,
+        tokens: Tokens,
+        book: Book,
+        stamper: Stamper,
+        admission: Admission,
+        counts: Counts,
+        peers: Peers | None = None,
     ) -> None:
         self._region = region
         self._counts = counts
@@ -71,6 +82,9 @@ class Purchases:
         self._book = book
         self._stamper = stamper
         self._admission = admission
+        self.peers = peers or Peers(region, RoutingSettings())
+        self._claims = self.peers.settings.home_claim
+        self._forwarded: set[asyncio.Task[None]] = set()
         self._taken: list[Call] = []
         self._queues: dict[SaleId, Queue] = {}
         self._new_ids = request_ids(region)
@@ -132,10 +146,14 @@ class Purchases:
             found = self.find(head.sale)
             assert isinstance(found, Answer)
             return found
-        buyers = read_batch(call.body) if head.is_batch else read_purchase(call.body)
+        buyers, claim = self._read(head, call.body)
         if isinstance(buyers, Answer):
             return buyers
-        arrival = self._arrival(sale, call.received)
+        if sale.is_routed and not call.stays:
+            elsewhere = self._elsewhere(sale, head, buyers, claim)
+            if elsewhere is not None:
+                return elsewhere if isinstance(elsewhere, Answer) else self._send_on(sale, call, elsewhere)
+        arrival = self._arrival(sale, call.received, now_ns)
         if isinstance(buyers, list):
             self._begin_batch(sale, call, buyers, arrival, now_ns)
         elif isinstance(arrival, Arrival):
@@ -183,7 +201,55 @@ class Purchases:
         waited_ns = in_kernel_ns + self._admission.behind_ns(sale.id, now_ns)
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
 
-    def _arrival(self, sale: Sale, received: ReceivedAt | None) -> "Arrival | _Refused":
+    def _read(self, head: Head, body: bytes) -> "tuple[Buyers | BuyerId | Answer, RegionName | None]":
+        """Who buys, or the problem; and the home that is claimed."""
+        if head.is_batch:
+            return read_batch(body), None
+        if not self._claims:
+            return read_purchase(body), None
+        claimed = read_claim(body)
+        return (claimed, None) if isinstance(claimed, Answer) else claimed
+
+    def _elsewhere(
+        self, sale: Sale, head: Head, buyers: "Buyers | BuyerId", claim: RegionName | None
+    ) -> Elsewhere | Answer | None:
+        """Where a call belongs, if not here. A batch has no home but a central sale's."""
+        home: RegionName | Answer = sale.terms.central_region or self._region
+        if isinstance(buyers, str):
+            home = home_of(sale.terms, buyers, claim)
+        if isinstance(home, Answer):
+            return home
+        return route(self.peers.settings, self._region, sale, home, head.was_routed, self.peers.is_up)
+
+    def _send_on(self, sale: Sale, call: Call, elsewhere: Elsewhere) -> Answer | None:
+        """Redirect the caller, or begin to ask for them; or the problem."""
+        if elsewhere.redirects:
+            self._counts.routed += 1
+            query = call.head.query.decode("latin-1")
+            call.respond(problems.redirected(self.peers.location(elsewhere.region, call.head.path, query)))
+        elif len(self._forwarded) >= MOST_AT_ONCE:
+            return problems.overloaded()
+        else:
+            task = self._loop.create_task(self._forward(sale, call, elsewhere.region), name="forward")
+            self._forwarded.add(task)
+            task.add_done_callback(self._forwarded.discard)
+        return None
+
+    async def _forward(self, sale: Sale, call: Call, region: RegionName) -> None:
+        """Ask another region. Where it cannot be reached the purchase is looked at anew, knowing that."""
+        answer = await self.peers.purchase(region, call.head, call.body)
+        if isinstance(answer, Answer):
+            self._counts.routed += 1
+            call.respond(answer)
+        elif isinstance(answer, NotSent):
+            self.take(call)
+        elif sale.terms.method == "ordered":
+            call.stays = True
+            self.take(call)
+        else:
+            call.respond(problems.store_gone())
+
+    def _arrival(self, sale: Sale, received: ReceivedAt | None, now_ns: int) -> "Arrival | _Refused":
         """What may be logged of when a call came, or the refusal that is owed unless a buyer has an entry already."""
         over = refusal_of(sale)
         if over is not None:
@@ -203,6 +269,8 @@ class Purchases:
             )
         if guards.certainly_late(stamp_ns, terms.skew_bound_ns, terms.closes_ns):
             return _Refused(problems.too_late(terms.stated["closes"]))
+        if sale.is_isolated(now_ns):
+            return _Refused(problems.region_isolated(self._region))
         assert received is not None
         return Arrival(stamp_ns, bound_ns, clock, self._book.heard.before(received.raw_ns))
 

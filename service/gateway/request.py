@@ -28,6 +28,16 @@ LONGEST_KNOWN_HEAD_BYTES: Final = 2_048
 
 _PURCHASE_PATH: Final = re.compile(rb"/v1/sales/([A-Za-z0-9._~-]{1,128})/purchases(:batch)?")
 _END_OF_HEAD: Final = b"\r\n\r\n"
+ROUTED_HEADER: Final = "firstcome-routed"
+"""On what another region has forwarded: that region."""
+ROUTED_PARAMETER: Final = "routed"
+"""The same, in the query of what a caller was redirected to."""
+_ROUTED_HEADER: Final = ROUTED_HEADER.encode()
+
+
+def is_marked_as_routed(query: bytes) -> bool:
+    """Whether a caller was redirected here by another region."""
+    return any(part.startswith(b"%s=" % ROUTED_PARAMETER.encode()) for part in query.split(b"&"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,15 @@ class Head:
     """Whether the connection stays open after the answer, as far as the caller is concerned."""
     traceparent: bytes = b""
     """Of which trace the call is part, as the caller says."""
+    query: bytes = b""
+    idempotency_key: bytes = b""
+    was_routed: bool = False
+    """Whether another region has sent it here."""
+
+    @property
+    def path(self) -> str:
+        """Of the call."""
+        return f"/v1/sales/{self.sale}/purchases{':batch' if self.is_batch else ''}"
 
     @property
     def longest_body_bytes(self) -> int:
@@ -90,6 +109,7 @@ class IncomingRequest:
         "_expects",
         "_go_on",
         "_head_bytes",
+        "_idempotency_key",
         "_is_batch",
         "_length",
         "_parser",
@@ -97,6 +117,7 @@ class IncomingRequest:
         "_sale",
         "_traceparent",
         "_url",
+        "_was_routed",
         "body",
         "complete",
         "is_foreign",
@@ -108,10 +129,10 @@ class IncomingRequest:
     def __init__(self, go_on: Callable[[], None]) -> None:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._go_on = go_on
-        self._url = self._authorization = self._prefer = self._traceparent = b""
+        self._url = self._authorization = self._prefer = self._traceparent = self._idempotency_key = b""
         self._length: bytes | None = None
         self._sale: str | None = None
-        self._chunked = self._is_batch = self._expects = False
+        self._chunked = self._is_batch = self._expects = self._was_routed = False
         self._head_bytes = 0
         self.whole = self.body = b""
         self.refusal: Answer | None = None
@@ -136,8 +157,10 @@ class IncomingRequest:
         """What the head of a complete request says."""
         assert self._sale is not None
         length = int(self._length or 0)
+        query = self._url.partition(b"?")[2]
         return Head(
-            self._sale, self._authorization, self._prefer, self._is_batch, length, self.keeps, self._traceparent
+            *(self._sale, self._authorization, self._prefer, self._is_batch, length, self.keeps, self._traceparent),
+            *(query, self._idempotency_key, self._was_routed or is_marked_as_routed(query)),
         )
 
     @property
@@ -183,6 +206,10 @@ class IncomingRequest:
             self._prefer = self._prefer + b"," + value if self._prefer else value
         elif name == b"traceparent":
             self._traceparent = value
+        elif name == b"idempotency-key":
+            self._idempotency_key = value
+        elif name == _ROUTED_HEADER:
+            self._was_routed = True
         elif name == b"transfer-encoding":
             self._chunked = True
         elif name == b"expect" and value.lower() == b"100-continue":

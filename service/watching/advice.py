@@ -18,6 +18,8 @@ ADVICE: Final = {
     "a beacon's server does not tell the round": "others are asked; or bring it with `firstcome sale beacon`",
     "a beacon's value is refused: its chain has not signed it": "that server lies or serves another chain: take it out",
     "a finished sale waits to be sealed: is a notary missing?": "start the notaries of its regions and the arbiter's",
+    "a peer cannot be reached": "see whether that region's gateways run, and its URL in --peer; callers are told",
+    "a peer did not answer what was forwarded": "see that region's gateways; the caller repeats the call",
     "a proposal that cannot be read is passed over": "see which gateway wrote it; all must run one version",
     "a region shows another key: sales from now on name it": "if nobody replaced that key, find out who did",
     "a region's checkpoint is not taken": "compare the region's key with the one that the sale's terms name",

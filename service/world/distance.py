@@ -24,11 +24,11 @@ JITTER: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. `kind` is `stream` (between unix sockets) or `packets` (between UDP ports of 127.0.0.1)."""
+    """One line. `kind` is `stream` (between unix sockets, or TCP ports of 127.0.0.1) or `packets` (UDP ports)."""
 
     kind: str
     near: str
-    """The socket's path, or the port, that the line is reached at."""
+    """What the line is reached at: the socket's path, `:` and the TCP port, or the UDP port."""
     far: str
     """Where it leads."""
     delay_seconds: float
@@ -80,7 +80,12 @@ async def _serve_stream(line: Line) -> None:
 
     async def join(near: _Stream) -> None:
         try:
-            _, far = await loop.create_unix_connection(lambda: _Stream(line.delay_seconds), line.far)
+            if line.far.startswith(":"):
+                _, far = await loop.create_connection(
+                    lambda: _Stream(line.delay_seconds), "127.0.0.1", int(line.far[1:])
+                )
+            else:
+                _, far = await loop.create_unix_connection(lambda: _Stream(line.delay_seconds), line.far)
         except OSError:
             near.transport.close()
             return
@@ -92,7 +97,10 @@ async def _serve_stream(line: Line) -> None:
         joining.add(task)
         task.add_done_callback(joining.discard)
 
-    await loop.create_unix_server(lambda: _Stream(line.delay_seconds, connected), line.near)
+    if line.near.startswith(":"):
+        await loop.create_server(lambda: _Stream(line.delay_seconds, connected), "127.0.0.1", int(line.near[1:]))
+    else:
+        await loop.create_unix_server(lambda: _Stream(line.delay_seconds, connected), line.near)
 
 
 class _Packets(asyncio.DatagramProtocol):

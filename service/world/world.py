@@ -68,6 +68,8 @@ class WorldPlan:
     """Whether things can befall the hosts of regions and the time servers while they run: `fate`."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Public port by region; any free one where none is given."""
+    routing: tuple[str, ...] = ()
+    """More flags of every gateway, such as `--routing forward`. Every one knows the other regions as its peers."""
     beacons: tuple[str, ...] = ()
     """URLs of servers of a public beacon; the arbiter's own choice where none is given."""
     folder: Path | None = None
@@ -95,6 +97,8 @@ class World:
         """By region, and for the arbiter: the URL of the store itself, without distance."""
         self.embedded: dict[str, EmbeddedStore] = {}
         self.ports = {region.name: plan.ports.get(region.name) or _free_port() for region in plan.regions}
+        self.ways: dict[str, dict[str, int]] = {}
+        """By region: the port, on this machine, at which its gateways reach each other region, as far as it is."""
         self.watched: dict[str, int] = {}
         """The port for monitoring of each process that has one of its own: every `clockd-<region>`, and the arbiter."""
         self.token = new_token()
@@ -264,6 +268,12 @@ class World:
                     lines.append(Line("stream", str(path), far.removeprefix("unix://"), region.distance_seconds))
                     far = f"unix://{path}"  # noqa: PLW2901
                 ways[region.name] = far
+            self.ways[region.name] = {other.name: _free_port() for other in self.plan.regions if other is not region}
+            lines += [
+                Line("stream", f":{self.ways[region.name][other.name]}", f":{self.ports[other.name]}", far_seconds)
+                for other in self.plan.regions
+                if other is not region and (far_seconds := region.distance_seconds + other.distance_seconds)
+            ]
             plan = self.folder / f"lines-{region.name}.json"
             write_lines(plan, lines)
             self._run(f"lines-{region.name}", [sys.executable, "-m", "service.world.distance", str(plan)])
@@ -302,6 +312,12 @@ class World:
                 *("--listen", f"127.0.0.1:{self.ports[region.name]}", "--store", self.stores[region.name]),
                 *("--arbiter-store", arbiter_store, "--tokens", str(self.folder / "tokens.toml")),
                 *("--page", str(self.page(region.name)), "--host-clock", self.host_clock(region.name)),
+                *self.plan.routing,
+                *(
+                    word
+                    for other, port in self.ways[region.name].items()
+                    for word in ("--peer", f"{other}=http://127.0.0.1:{port}")
+                ),
                 *(("--counts", str(self.folder / f"counts-{region.name}")) if region.gateways > 1 else ()),
             ],
         )

@@ -27,8 +27,8 @@ from service.store.chunks import lines_in
 from service.store.scripts import source
 
 REGIONS = ("north", "south", "east")
-STOCK = 9
-QUOTAS = ((3, 3, 3), (9, 0, 0), (5, 4, 0), (1, 8, 0))
+STOCK = 7
+QUOTAS = ((3, 2, 2), (7, 0, 0), (4, 3, 0), (1, 6, 0))
 BUYERS = 12
 OPENS_NS = 1_900_000_000_000_000_000
 STATES = {
@@ -96,16 +96,16 @@ class Schedule:
     def steps(self) -> Steps:
         """The whole schedule: a hostile part, then a carrier that nobody disturbs, then the account."""
         ways = (
-            *(self._sell,) * 5,
+            *(self._sell,) * 7,
             *(self._read,) * 4,
             *(self._give,) * 3,
             *(self._carry,) * 4,
-            *(self._set_up,) * 4,
+            *(self._set_up,) * 2,
             *(self._again,) * 4,
-            *(self._tamper, self._tamper, self._reissue, self._reissue, self._fence),
+            *(self._tamper, self._tamper, self._reissue, self._reissue, self._fence, self._fence),
             *(self._wild,),
         )
-        for region in REGIONS[: self._pick(len(REGIONS) + 1)]:
+        for region in REGIONS[: min(self._pick(16), len(REGIONS))]:
             yield from self._set_up_quietly(region)
         while (byte := next(self._bytes, None)) is not None:
             yield from ways[byte % len(ways)]()
@@ -260,6 +260,7 @@ class Schedule:
 
     def _reissue(self) -> Steps:
         to = self._region()
+        self._look()
         if self.fold.estate and not self.fold.is_decided and to in self.fold.regions:
             record = self.fold.reissue(to, 1)
             self.reached["reissued"] += 1
@@ -343,6 +344,6 @@ def play(client: redis.Redis, schedules: list[Schedule]) -> None:
                 raise AssertionError(f"schedule {schedule.given.hex()}: {error}") from error
         pipeline = client.pipeline(transaction=False)
         for _, _, command in asked:
-            pipeline.execute_command(*command)
+            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
         answers = pipeline.execute() if asked else []
         running = [(schedule, steps, answer) for (schedule, steps, _), answer in zip(asked, answers, strict=True)]

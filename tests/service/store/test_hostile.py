@@ -19,6 +19,7 @@ TOGETHER = 32
 SCHEDULES = int(os.environ.get("FIRSTCOME_SCHEDULES", "320"))
 
 
+@pytest.mark.timeout(120 + SCHEDULES)
 def test_never_more_than_the_stock_and_nothing_stuck(client: redis.Redis) -> None:
     reached: Counter[str] = Counter()
     played = Counter[str]()
