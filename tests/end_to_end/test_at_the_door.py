@@ -4,12 +4,12 @@ Crowds press while the arbiter, a gateway and a store die under them. The bundle
 whoever was told of a unit must have just that one, and the decision log must replay.
 """
 
-import time
+import os
+import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from model import wire
 from model.replay import replay
@@ -83,3 +83,96 @@ def test_shares_follow_demand(world: World, publish: Publish) -> None:
     assert [decision["type"] for decision in follows.of_type("sold_out", "closed")] == ["sold_out", "closed"]
     for sale, fold in ((follows, moved), (stays, kept)):
         keeps_its_word(sale, fold)
+
+
+def kill_and_restart(world: World, name: str) -> None:
+    world.kill(name)
+    world.start(name)
+
+
+def test_nothing_is_lost_or_doubled_when_arbiter_gateway_and_store_die(world: World, publish: Publish) -> None:
+    """Units are on their way between three regions all the time, and everything dies under them."""
+    quotas = {"north": 20, "south": 360, "west": 20}
+    sale = publish(opens_in=1, lasts=60, method="sharded", quotas=quotas, stock=400)
+    chance = random.Random(8)
+    buyers = [(f"buyer-{n}", chance.choice(["north", "west"]), chance.uniform(0, 4)) for n in range(700)]
+    pressing = sale.in_background(buyers + buyers[::10], tries=24)
+    for region in ("south", "west", "north"):
+        sold = sale.logged("north")
+        until(lambda sold=sold: sale.logged("north") > sold + 20 or sale.is_over())
+        kill_and_restart(world, ARBITER)
+        os.kill(world.embedded[region].pid, signal.SIGKILL)
+    kill_and_restart(world, "gateway-north-1")
+    pressing.result()
+    until(sale.is_over)
+    fold = replayed(sale)
+    assert fold.sold == 400
+    assert sum(len(share.granted) for share in fold.shares.values()) >= 2
+    assert not fold.on_the_way
+    assert {pressed.status for pressed in sale.pressed} <= {200, 409, 503}
+    keeps_its_word(sale, fold)
+
+
+def test_a_central_stock_is_sold_from_one_region(world: World, publish: Publish) -> None:
+    """The arbiter dies meanwhile; one sale is sold out, another ends by time with units left."""
+    short = publish(opens_in=1, lasts=20, method="central", central_region="south", stock=100)
+    long = publish(opens_in=1, lasts=2, method="central", central_region="south", stock=100)
+    few = long.in_background([(f"buyer-{n}", "south", n / 40) for n in range(60)], tries=5)
+    many = short.in_background([(f"buyer-{n}", "south", n / 100) for n in range(200)], tries=5)
+    until(lambda: short.logged("south") > 20)
+    kill_and_restart(world, ARBITER)
+    many.result()
+    few.result()
+    for sale, sold, reason in ((short, 100, "sold_out"), (long, 60, "time")):
+        until(sale.is_over)
+        fold = replayed(sale)
+        assert fold.sold == sold
+        assert sale.of_type("closed")[-1]["reason"] == reason
+        keeps_its_word(sale, fold)
+    late = short.call("POST", "/purchases", "south", json={"buyer": "late"})
+    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (409, "sold_out")
+
+
+def fence(sale: Outing, region: str) -> tuple[int, str]:
+    answer = sale.call("POST", "/fence", json={"region": region, "reason": "data centre lost"})
+    return answer.status_code, answer.json().get("type", "").rpartition(":")[2]
+
+
+def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: Publish) -> None:
+    quotas = {"north": 50, "south": 0, "west": 100}
+    sale = publish(opens_in=3, lasts=12, method="sharded", quotas=quotas, stock=150)
+    world.kill("lines-west")
+    until(lambda: fence(sale, "west") == (503, "region_unreachable"))
+    world.start("lines-west")
+    with store(world, "west") as client:
+        assert client.get(keys.stop(sale.sale)) is None
+        until(lambda: fence(sale, "west") == (200, ""))
+        assert client.get(keys.stop(sale.sale)) == b"fenced"
+    assert fence(sale, "west") == (200, "")
+    refused = sale.in_background([("too-late", "west", 0.5)])
+    sale.press([(f"buyer-{n}", "north" if n % 4 else "south", n / 100) for n in range(200)], tries=6)
+    assert [pressed.status for pressed in refused.result()] == [503]
+    until(sale.is_over)
+    fold = replayed(sale)
+    assert fold.sold == 150
+    assert fold.fenced_out == {"west"}
+    assert [(each["region"], each["seq"]) for each in sale.of_type("fenced")] == [("west", 1)]
+    assert sum(1 for each in sale.of_type("reissued")) >= 1
+    keeps_its_word(sale, fold)
+    assert fence(sale, "north") == (409, "already_decided")
+
+
+def test_a_lost_stock_halts_the_sale_and_is_never_set_up_anew(world: World, publish: Publish) -> None:
+    quotas = {"north": 10, "south": 10, "west": 10}
+    sale = publish(opens_in=1, lasts=20, method="sharded", quotas=quotas, stock=30)
+    sale.press([(f"buyer-{n}", region, 0.1) for n, region in enumerate(["north", "south", "west"])], tries=3)
+    with store(world, "south") as client:
+        client.delete(keys.stock(sale.sale))
+        until(sale.is_over)
+        assert not client.exists(keys.stock(sale.sale))
+    fold = replayed(sale)
+    assert fold.sold == 3
+    [halted] = sale.of_type("halted")
+    assert "region south" in halted["reason"]
+    assert f"{{{sale.sale}}}:stock" in halted["reason"]
+    keeps_its_word(sale, fold)
