@@ -36,11 +36,13 @@ def compare(
     Example: firstcome compare --only simulation --quick --seed 7
     """
     from service.compare.comparison import Comparison
+    from service.compare.methods import LOTTERY, LOTTERY_LOBBY
     from service.compare.plots import PlotError, check_installed, draw
     from service.compare.real import RealError, play_really
     from service.compare.report import print_comparison
     from service.compare.simulation import FULL_SALES, QUICK_SALES, Effort, simulate
     from service.compare.sweeps import all_sweeps
+    from service.compare.tables import certainly_inverted
     from service.store.embedded import EmbeddedStoreError
     from service.world.world import WorldError
 
@@ -68,6 +70,10 @@ def compare(
     print_comparison(comparison, Console(width=None if sys.stdout.isatty() else 132))
     drawn = draw(comparison) if html is not None or plots is not None else {}
     _write(comparison, drawn, html, as_json, plots)
+    broken = [name for name in (LOTTERY, LOTTERY_LOBBY) if certainly_inverted(comparison.simulated, name)[0]]
+    if broken:
+        sys.stderr.write("firstcome: the window lottery let down somebody who certainly came first\n")
+        raise typer.Exit(1)
 
 
 def _check_place(flag: str, path: Path | None, is_folder: bool) -> None:

@@ -22,12 +22,13 @@ from model.shards import ShardedFold
 from model.share import Share
 from model.terms import Terms
 from model.vocabulary import Entry, Granted, Line, Stocked, Taken
+from service.arbiter.balancing import LOOK_NS
 from service.compare.recording import Recording
-from service.compare.scene import MILLISECOND, OPENS_NS, REGIONS, SECOND
+from service.compare.scene import OPENS_NS, REGIONS, SECOND
 from service.compare.sold import Sold
 
-LOOK_EVERY_NS: Final = 200 * MILLISECOND
 RETRY_AFTER_NS: Final = SECOND
+"""What a region answers that has nothing free just now (503 `restocking`)."""
 
 Event: TypeAlias = tuple[int, int, Callable[[int, Any], None], Any]
 """When, a running number, what happens then, and to whom."""
@@ -138,13 +139,13 @@ class _Sale:
         for place, distance_ns in enumerate(self._scene.distances_ns):
             self._later(now_ns + distance_ns, self._answer, place)
         self._later(now_ns + 2 * max(self._scene.distances_ns), self._balance, None)
-        if now_ns + LOOK_EVERY_NS < self._terms.closes_ns and not self._is_sold_out:
-            self._later(now_ns + LOOK_EVERY_NS, self._look, None)
+        if now_ns + LOOK_NS < self._terms.closes_ns and not self._is_sold_out:
+            self._later(now_ns + LOOK_NS, self._look, None)
 
     def _answer(self, _: int, place: int) -> None:
         """A region says what it has, and what was asked for since the last look."""
         door = self._doors[place]
-        self._asks_mhz[place] = smoothed_mhz(self._asks_mhz[place], door.asked - self._asked[place], LOOK_EVERY_NS)
+        self._asks_mhz[place] = smoothed_mhz(self._asks_mhz[place], door.asked - self._asked[place], LOOK_NS)
         self._asked[place] = door.asked
         self._read(place, len(door.lines))
 

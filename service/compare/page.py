@@ -186,6 +186,11 @@ def _real(real: Iterable[Played]) -> Iterable[str]:
     for played in real:
         yield f"<h3>{escape(played.scene.title)}</h3>" + _text(f"{played.scene.tells} {_terms(played.scene)}")
         yield _table(scene_table(played))
+        for name, figures in played.by_method.items():
+            if figures.untold:
+                yield _text(
+                    f"{METHODS[name].title}: {figures.untold} buyers got no outcome, however often they pressed."
+                )
 
 
 def _how_it_was_found(comparison: Comparison) -> Iterable[str]:

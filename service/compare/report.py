@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from service.compare.comparison import Comparison
+from service.compare.methods import METHODS
 from service.compare.tables import Table, scene_table, summary, sweep_table
 
 SUMMARY_NOTE: Final = (
@@ -25,8 +26,10 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         _print(sweep_table(sweep), console)
     for played in comparison.real:
         _print(scene_table(played), console)
-    if comparison.real:
-        console.print("The last on real processes of this machine.", style="dim", highlight=False)
+        for name, figures in played.by_method.items():
+            if figures.untold:
+                told = f"{METHODS[name].title}: {figures.untold} buyers got no outcome, however often they pressed."
+                console.print(told, style="yellow", highlight=False)
 
 
 def _print(table: Table, console: Console) -> None:

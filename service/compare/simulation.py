@@ -29,7 +29,7 @@ class Effort:
 
 
 FULL_SALES: Final = (100, 60)
-QUICK_SALES: Final = (4, 3)
+QUICK_SALES: Final = (2, 2)
 
 
 def recordings(scene: Scene, effort: Effort, sales: int) -> Iterator[Recording]:

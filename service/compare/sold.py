@@ -18,6 +18,8 @@ class Sold:
     """By buyer: when it knew for good."""
     unsold: int
     """Units that nobody has when the sale is over."""
+    untold: int = 0
+    """Buyers who never got an outcome, however often they pressed."""
 
 
 Method: TypeAlias = Callable[[Recording], Sold]

@@ -31,6 +31,7 @@ class Tally:
     bots_that_won: int
     stock: int
     unsold: int
+    untold: int
     apart: int
     """Pairs of a winner and a loser who came at different moments."""
     inverted: int
@@ -60,6 +61,7 @@ def tally(recording: Recording, sold: Sold) -> Tally:
         bots_that_won=sum(buyers[at].is_bot for at in winners),
         stock=recording.scene.stock,
         unsold=sold.unsold,
+        untold=sold.untold,
         apart=inverted + in_order,
         inverted=inverted,
         certainly_apart=certainly_inverted + certainly_in_order,
@@ -93,6 +95,8 @@ class Figures:
     everybody_waits: Wait
     unsold: float
     """Of the stock."""
+    untold: int
+    """Buyers who never got an outcome, such as those who were told 503 to the end."""
     inverted: Estimate | None
     """Of the pairs that came apart; None where there are none."""
     certainly_apart: int
@@ -135,6 +139,7 @@ def figures(sales: Sequence[Tally], seed: str) -> Figures:
         winners_wait=_wait([wait for sale in sales for wait in sale.winners_waited_ns]) if winners else None,
         everybody_waits=_wait([wait for sale in sales for wait in sale.everybody_waited_ns]),
         unsold=sum(sale.unsold for sale in sales) / sum(sale.stock for sale in sales),
+        untold=sum(sale.untold for sale in sales),
         inverted=bootstrap([[sale.inverted for sale in sales], [sale.apart for sale in sales]], _part, seed),
         certainly_apart=sum(sale.certainly_apart for sale in sales),
         certainly_inverted=sum(sale.certainly_inverted for sale in sales),
