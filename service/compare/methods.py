@@ -63,8 +63,8 @@ METHODS: Final[Mapping[str, Compared]] = MappingProxyType(
             Sharded(rebalances=True),
             "The same, and while the sale runs unsold units move to where they are asked for.",
             "Everybody who gets a unit knows at once, and what can be sold is.",
-            "Nobody orders buyers of different regions, and what sells out within a second sells out before anything "
-            "can move.",
+            "Nobody orders buyers of different regions, and where everything sells out within a second, units come "
+            "late to where they are asked for.",
             {"method": "sharded"},
         ),
         TIMESTAMPS: Compared(

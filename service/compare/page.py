@@ -19,7 +19,7 @@ from service.compare.methods import (
     TIMESTAMPS,
 )
 from service.compare.recording import REACTION_NS
-from service.compare.scene import BOTS, EQUAL, RUSH, SECOND, UNSOLD, Scene
+from service.compare.scene import BOTS, EQUAL, LOPSIDED, RUSH, SECOND, UNSOLD, Scene
 from service.compare.sweeps import far_share
 from service.compare.tables import Table, certainly_inverted, gain, scene_table, share, summary, sweep_table
 from service.compare.tally import Figures, Played
@@ -69,6 +69,7 @@ def _simulated(comparison: Comparison, plots: Mapping[str, bytes]) -> Iterable[s
     )
     yield from _complaint(comparison, equal, plots)
     yield from _each_method(comparison)
+    yield from _which()
     yield from _wrong_guess(comparison, plots)
     yield from _bots(comparison, plots)
     yield from _clocks(comparison, plots)
@@ -112,14 +113,29 @@ def _each_method(comparison: Comparison) -> Iterable[str]:
     yield "</dl>"
 
 
+def _which() -> Iterable[str]:
+    yield "<h2>Which to choose</h2><ul>"
+    for sentence in (
+        "More buyers than units, and everybody is to have the same chance: the window lottery with a lobby.",
+        "Who comes first shall count, as far as clocks can tell: the window lottery without one. Against bots, widen "
+        "the window beyond a bot's head start.",
+        "Plenty of units, buyers spread over hours, and every millisecond of waiting hurts: sharded, with rebalancing.",
+        "All buyers in one place: a central stock does no harm there.",
+    ):
+        yield f"<li>{escape(sentence)}</li>"
+    yield "</ul>"
+
+
 def _wrong_guess(comparison: Comparison, plots: Mapping[str, bytes]) -> Iterable[str]:
     unsold = comparison.scene(UNSOLD.name)
+    crowd = comparison.scene(LOPSIDED.name).by_method
     fixed, moving = unsold.by_method[SHARDED], unsold.by_method[REBALANCED]
     yield "<h2>When the guess was wrong</h2>"
     yield _text(
         f"{unsold.scene.tells} Without rebalancing {fixed.unsold:.1%} of the units are left when the sale closes; with "
-        f"it, {moving.unsold:.1%}. Moving takes a moment: in a crowd at the stroke everything is sold before units can "
-        "follow the buyers, and the guess decides who gets them."
+        f"it, {moving.unsold:.1%}. Moving takes a moment, though: in a crowd at the stroke with the same demand and "
+        f"the same guess, 95 of 100 buyers get {share(crowd[SHARDED].far_of_winners)} of the units, and with rebalancing "
+        f"{share(crowd[REBALANCED].far_of_winners)}, for who finds nothing comes again a second later and meets others."
     )
     yield _figure("unsold", "Units that nobody has at closing, demand 95 to 5, stock split half and half.", plots)
 
