@@ -135,7 +135,8 @@ def _wrong_guess(comparison: Comparison, plots: Mapping[str, bytes]) -> Iterable
         f"{unsold.scene.tells} Without rebalancing {fixed.unsold:.1%} of the units are left when the sale closes; with "
         f"it, {moving.unsold:.1%}. Moving takes a moment, though: in a crowd at the stroke with the same demand and "
         f"the same guess, 95 of 100 buyers get {share(crowd[SHARDED].far_of_winners)} of the units, and with "
-        f"rebalancing {share(crowd[REBALANCED].far_of_winners)}, for who finds nothing comes again a second later and meets others."
+        f"rebalancing {share(crowd[REBALANCED].far_of_winners)}, for who finds nothing comes again a second later and "
+        "meets others."
     )
     yield _figure("unsold", "Units that nobody has at closing, demand 95 to 5, stock split half and half.", plots)
 

@@ -22,12 +22,12 @@ from service.compare.methods import CENTRAL, LOTTERY, LOTTERY_LOBBY, METHODS, RE
 from service.compare.recording import Recording, record
 from service.compare.scene import (
     BOTS,
+    EQUAL,
     FAR,
     LOBBY_NS,
     MILLISECOND,
     NEAR,
     OPENS_NS,
-    REGIONS,
     SECOND,
     UNSOLD,
     Scene,
@@ -53,9 +53,17 @@ _OUR_CLOCKS: Final[Mapping[str, Any]] = {
     "clock_bias": 0.0,
 }
 CROWD: Final = replace(
-    BOTS,
+    EQUAL,
     name="real-crowd",
     title="Real processes: a crowd at the stroke, equal demand",
+    buyers=600,
+    stock=20,
+    **_OUR_CLOCKS,
+)
+FAST_BOTS: Final = replace(
+    BOTS,
+    name="real-bots",
+    title="Real processes: bots in the crowd",
     tells="Everybody waits for the opening; one buyer in ten is a bot that presses 100 ms sooner than a person would.",
     buyers=400,
     stock=40,
@@ -73,7 +81,8 @@ WRONG_GUESS: Final = replace(
     **_OUR_CLOCKS,
 )
 PLAN: Final = (
-    (CROWD, 3, (CENTRAL, SHARDED, REBALANCED, LOTTERY, LOTTERY_LOBBY)),
+    (CROWD, 2, (CENTRAL, SHARDED, REBALANCED, LOTTERY, LOTTERY_LOBBY)),
+    (FAST_BOTS, 1, (CENTRAL, LOTTERY, LOTTERY_LOBBY)),
     (WRONG_GUESS, 1, (CENTRAL, SHARDED, REBALANCED, LOTTERY)),
 )
 """Scenes, how often, and by which methods."""
@@ -122,13 +131,17 @@ def play_really(seed: int, quick: bool, tell: Told) -> list[Played]:
 
 
 def sell_really(world: World, recording: Recording, method: Compared) -> Sold:
-    """Sell a recording by a method on a world's real processes."""
+    """Sell a recording by a method on a world's real processes. Its first region is the near one.
+
+    Raises:
+        RealError: the sale was not published.
+    """
     terms = _publish(world, recording.scene, method)
     moved_ns = terms.opens_ns - OPENS_NS
     presses = [
         Press(
             buyer.name,
-            REGIONS[buyer.region],
+            world.regions[buyer.region],
             moved_ns + (buyer.there_ns if method.has_lobby else buyer.presses_ns),
         )
         for buyer in recording.buyers
@@ -143,23 +156,23 @@ def _publish(world: World, scene: Scene, method: Compared) -> Terms:
     opens = (Instant.now() + TimeDelta(seconds=ahead_seconds)).round("millisecond")
     fields = dict(method.fields or {})
     if fields.get("method") == "sharded":
-        fields["quotas"] = scene.quotas
+        fields["quotas"] = dict(zip(world.regions, scene.quotas.values(), strict=True))
     if fields.get("method") == "central":
-        fields["central_region"] = NEAR
+        fields["central_region"] = world.regions[0]
     stated = {
         "title": f"{scene.title}, {time.time_ns()}",
         "stock": scene.stock,
         "opens": opens.format_iso(),
         "closes": (opens + TimeDelta(nanoseconds=scene.lasts_ns)).format_iso(),
         "entries_from": (opens - method.has_lobby * TimeDelta(nanoseconds=LOBBY_NS)).format_iso(),
-        "regions": list(REGIONS),
+        "regions": list(world.regions),
         "skew_bound_ns": str(scene.skew_bound_ns),
         "tie_window_ns": str(scene.tie_window_ns),
         "intake_grace_ns": str(scene.intake_grace_ns),
         **fields,
     }
     answer = httpx.post(
-        f"http://127.0.0.1:{world.ports[NEAR]}/v1/sales",
+        f"http://127.0.0.1:{world.ports[world.regions[0]]}/v1/sales",
         json=stated,
         headers={"authorization": f"Bearer {world.token}"},
         timeout=30,
