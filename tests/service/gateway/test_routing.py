@@ -13,7 +13,7 @@ import pytest
 
 from model.routing import home_region
 from service.world.world import ARBITER, World
-from tests.service.caller import KINDS, Answered, Caller, Gateway, request, until
+from tests.service.caller import KINDS, Gateway, until
 from tests.service.processes import Program
 from tests.service.sales import fresh, publish, terms
 from tests.service.store.conftest import free_port
@@ -30,16 +30,17 @@ class Started(Gateway):
 Start = Callable[..., Started]
 
 
-@pytest.fixture
-def start(small_world: World, tmp_path: Path) -> Iterator[Start]:
+@pytest.fixture(scope="module")
+def start(small_world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts a gateway of a region at a port, with more flags; ready when returned."""
+    folder = tmp_path_factory.mktemp("gateways")
     with ExitStack() as opened:
 
         def gateway(region: str, port: int, *flags: str) -> Started:
             words = ["gateway", "--region", region, "--listen", f"127.0.0.1:{port}"]
             words += ["--store", small_world.stores[region], "--arbiter-store", small_world.stores[ARBITER]]
             words += ["--tokens", str(small_world.folder / "tokens.toml"), "--page", str(small_world.page(region))]
-            program = opened.enter_context(Program(tmp_path, *words, *flags))
+            program = opened.enter_context(Program(folder, *words, *flags))
             program.line_with("gateway listens")
             started = Started(port, small_world.token)
             started.program = program
@@ -47,6 +48,18 @@ def start(small_world: World, tmp_path: Path) -> Iterator[Start]:
             return started
 
         yield gateway
+
+
+@pytest.fixture(scope="module")
+def forwarding(start: Start, small_world: World) -> Started:
+    """A gateway of `here` that forwards."""
+    return start("here", free_port(), "--routing", "forward", *peer("there", small_world.ports["there"]))
+
+
+@pytest.fixture(scope="module")
+def redirecting(start: Start, small_world: World) -> Started:
+    """One that redirects."""
+    return start("here", free_port(), "--routing", "redirect", *peer("there", small_world.ports["there"]))
 
 
 def buyer_of(home: str) -> str:
@@ -58,21 +71,35 @@ def peer(name: str, port: int) -> list[str]:
     return ["--peer", f"{name}=http://127.0.0.1:{port}"]
 
 
-def sale_by(gateway: Gateway, method: str) -> str:
-    """A sale of both regions, open and set up in both."""
-    fields = {"quotas": {"here": 5, "there": 5}} if method == "sharded" else {}
-    sale = publish(gateway, terms(0.5, method=method, regions=list(REGIONS), stock=10, **fields))
-    for region in REGIONS:
-        buyer = buyer_of(region)
-        until(lambda buyer=buyer: gateway.buy(sale, buyer, firstcome_routed="no").status in {200, 202, 421})
-    return sale
+Open = Callable[[str], str]
+
+
+@pytest.fixture
+def sale_by(small_world: World) -> Open:
+    """Publishes a sale of both regions by a method; it is open and set up in both when returned."""
+
+    def published(method: str) -> str:
+        gateways = [Gateway(small_world.ports[region], small_world.token) for region in REGIONS]
+        stated = terms(0.5, method=method, regions=list(REGIONS), stock=20)
+        sale = publish(gateways[0], stated | ({"quotas": {"here": 10, "there": 10}} if method == "sharded" else {}))
+        for gateway in gateways:
+
+            def sells(gateway: Gateway = gateway) -> bool:
+                return gateway.buy(sale, "first").status in {200, 202}
+
+            until(sells, 60)
+        return sale
+
+    return published
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["ordered", "sharded"])
-def test_forwarded_to_the_buyers_home(start: Start, small_world: World, method: str, kind: str) -> None:
-    front = start("here", free_port(), "--routing", "forward", *peer("there", small_world.ports["there"]))
-    sale = sale_by(front, method)
+def test_forwarded_to_the_buyers_home(
+    forwarding: Started, sale_by: Open, small_world: World, method: str, kind: str
+) -> None:
+    front = forwarding
+    sale = sale_by(method)
     at_home, far = buyer_of("here"), buyer_of("there")
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     for buyer, region in ((at_home, "here"), (far, "there")):
@@ -92,10 +119,9 @@ def test_forwarded_to_the_buyers_home(start: Start, small_world: World, method: 
     assert front.buy(sale, far, authorization="Bearer nobody").problem == "unauthorized"
 
 
-def test_redirected_to_the_buyers_home(start: Start, small_world: World) -> None:
-    port = small_world.ports["there"]
-    front = start("here", free_port(), "--routing", "redirect", *peer("there", port))
-    sale = sale_by(front, "sharded")
+def test_redirected_to_the_buyers_home(redirecting: Started, sale_by: Open, small_world: World) -> None:
+    port, front = small_world.ports["there"], redirecting
+    sale = sale_by("sharded")
     far = buyer_of("there")
     answer = front.call("POST", f"/v1/sales/{sale}/purchases?a=1", {"buyer": far})
     assert answer.status == 307
@@ -108,50 +134,49 @@ def test_redirected_to_the_buyers_home(start: Start, small_world: World) -> None
     assert front.buy(sale, buyer_of("here")).json["region"] == "here"
 
 
-@pytest.mark.parametrize("policy", ["forward", "redirect"])
-def test_two_that_think_the_other_is_home_make_no_loop(start: Start, policy: str) -> None:
-    """Both are of region `here`, and take each other for `there`."""
+def test_two_that_think_the_other_is_home_make_no_loop(start: Start, sale_by: Open) -> None:
+    """Both are of region `here`, and take each other for `there`: one forwards, the other redirects."""
     one, other = free_port(), free_port()
-    first = start("here", one, "--routing", policy, *peer("there", other))
-    start("here", other, "--routing", policy, *peer("there", one))
-    answers: dict[str, Answered] = {}
-    for method in ("ordered", "sharded"):
-        sale, far = sale_by(first, method), buyer_of("there")
-        answer = first.buy(sale, far)
-        if policy == "redirect":
-            assert answer.status == 307
-            path = answer.headers["location"].removeprefix(f"http://127.0.0.1:{other}")
-            with Caller(other) as caller:
-                answer = caller.say(request("POST", path, {"buyer": far}, **first.headers)).answer()
-        answers[method] = answer
-    assert (answers["ordered"].status, answers["ordered"].json["region"]) == (202, "here")
-    assert (answers["sharded"].status, answers["sharded"].problem) == (421, "not_home")
-    assert answers["sharded"].json["home"] == "there"
+    forwards = start("here", one, "--routing", "forward", *peer("there", other))
+    redirects = start("here", other, "--routing", "redirect", *peer("there", one))
+    ordered, by_shares = sale_by("ordered"), sale_by("sharded")
+    far = buyer_of("there")
+    answer = forwards.buy(ordered, far)
+    assert (answer.status, answer.json["region"]) == (202, "here")
+    answer = forwards.buy(by_shares, far)
+    assert (answer.status, answer.problem, answer.json["home"]) == (421, "not_home", "there")
+    for sale, status in ((ordered, {200, 202}), (by_shares, {421})):
+        sent = redirects.buy(sale, far)
+        assert sent.status == 307
+        path = sent.headers["location"].removeprefix(f"http://127.0.0.1:{one}")
+        assert forwards.call("POST", path, {"buyer": far}).status in status
 
 
-@pytest.mark.parametrize("policy", ["forward", "redirect"])
-def test_a_home_that_is_down(start: Start, policy: str) -> None:
+def test_a_home_that_is_down(start: Start, sale_by: Open) -> None:
     """An ordered sale goes on here; one by shares waits for home, unless the operator takes over."""
-    home_port, flags = free_port(), ("--routing", policy)
+    home_port = free_port()
     home = start("there", home_port)
-    front = start("here", free_port(), *flags, *peer("there", home_port))
-    bold = start("here", free_port(), *flags, *peer("there", home_port), "--take-over")
-    ordered, by_shares = sale_by(front, "ordered"), sale_by(front, "sharded")
+    front = start("here", free_port(), "--routing", "forward", *peer("there", home_port))
+    bold = start("here", free_port(), "--routing", "redirect", *peer("there", home_port), "--take-over")
+    ordered, by_shares = sale_by("ordered"), sale_by("sharded")
     central = publish(front, terms(0.5, method="central", central_region="there", regions=list(REGIONS)))
+    far = buyer_of("there")
+    assert (bold.buy(by_shares, far).status, front.buy(by_shares, far).json["region"]) == (307, "there")
     home.program.end(signal.SIGKILL)
     far = buyer_of("there")
-    until(lambda: front.buy(ordered, far).status == 202)
     assert front.buy(ordered, far, prefer="wait=10").json["region"] == "here"
-    until(lambda: front.buy(by_shares, far).status == 503)
     for sale in (by_shares, central):
         answer = front.buy(sale, far)
         assert (answer.status, answer.problem, answer.json["home"]) == (503, "home_unavailable", "there")
         assert answer.headers["retry-after"] == "1"
     until(lambda: bold.buy(by_shares, far).status == 200)
     assert bold.buy(by_shares, far).json["region"] == "here"
-    until(lambda: bold.buy(central, far).status == 503)
+    assert bold.buy(central, far).problem == "home_unavailable", "all of the stock is there"
     start("there", home_port)
-    until(lambda: front.buy(by_shares, far).status in {200, 307})
+    another = buyer_of("there")
+    until(lambda: front.buy(by_shares, another).status == 200)
+    assert front.buy(by_shares, another).json["region"] == "there"
+    until(lambda: bold.buy(by_shares, another).status == 307)
 
 
 def test_a_central_sale_needs_a_way_to_its_region(start: Start) -> None:
@@ -162,17 +187,19 @@ def test_a_central_sale_needs_a_way_to_its_region(start: Start) -> None:
     assert "--peer there=URL" in answer.json["detail"]
 
 
-def test_a_home_that_is_claimed(start: Start, small_world: World, here: Gateway) -> None:
-    flags = ("--routing", "forward", *peer("there", small_world.ports["there"]))
-    front = start("here", free_port(), *flags, "--home-claim")
-    sale = sale_by(front, "sharded")
+def test_a_home_that_is_claimed(start: Start, sale_by: Open, here: Gateway) -> None:
+    port = free_port()
+    start("there", port, "--home-claim")
+    front = start("here", free_port(), "--routing", "forward", *peer("there", port), "--home-claim")
+    sale = sale_by("sharded")
     path = f"/v1/sales/{sale}/purchases"
     for home in REGIONS:
-        answer = front.call("POST", path, {"buyer": fresh(), "home": home})
-        assert answer.json.get("region") == home or answer.problem == "invalid", answer
+        for buyer in (buyer_of("here"), buyer_of("there")):
+            assert front.call("POST", path, {"buyer": buyer, "home": home}).json["region"] == home
     unknown = front.call("POST", path, {"buyer": fresh(), "home": "mars"})
     assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "home")
-    assert here.call("POST", path, {"buyer": fresh(), "home": "here"}).status == 422, "only where the operator says so"
+    refused = here.call("POST", path, {"buyer": fresh(), "home": "here"})
+    assert (refused.status, refused.problem) == (422, "invalid"), "only where the operator says so"
 
 
 @pytest.mark.parametrize(
