@@ -122,8 +122,10 @@ def becomes(s: Shares, after: Shares, **news: Callable[..., Term]) -> tuple[Term
         for of, parts in BY.items()
         for part in parts
     )
-    scalars = (getattr(after, part) == (news[part]() if part in news else getattr(s, part)) for part in SCALARS)
-    return (*maps, *scalars, ForAll([g, v], after.times(g, v) == news.get("times", s.times)(g, v)))
+    still = {part: getattr(s, part) for part in SCALARS}
+    scalars = (getattr(after, part) == (news[part]() if part in news else still[part]) for part in SCALARS)
+    times: Term = news.get("times", s.times)
+    return (*maps, *scalars, ForAll([g, v], after.times(g, v) == times(g, v)))
 
 
 def is_on_the_way(s: Shares, grant: Term) -> Term:
@@ -384,10 +386,11 @@ def a_grant_is_taken_at_most_once_and_only_by_whom_it_is_for(s: Shares) -> Term:
 
 @DOOR.invariant(matters=lambda s: And(s.made(t), s.made(w), donor(t) == donor(w), t != w, Not(by_arbiter(t))))
 def a_number_names_one_grant(s: Shares) -> Term:
-    """No two grants of one region have the same number, nor two that the arbiter reissued, and none is for its donor: so
-    a region that keeps numbers knows grants."""
+    """No two grants of one region have the same number, nor two that the arbiter reissued, and none is for its donor:
+    so a region that keeps numbers knows grants."""
     last = If(by_arbiter(v), s.reissued, s.given(donor(v)))
-    numbered = ForAll(v, Implies(s.made(v), And(number(v) >= 1, number(v) <= last, Or(by_arbiter(v), to(v) != donor(v)))))
+    fits = And(number(v) >= 1, number(v) <= last, Or(by_arbiter(v), to(v) != donor(v)))
+    numbered = ForAll(v, Implies(s.made(v), fits))
     of_one = Or(And(by_arbiter(u), by_arbiter(v)), And(Not(by_arbiter(u)), Not(by_arbiter(v)), donor(u) == donor(v)))
     once = ForAll([u, v], Implies(And(s.made(u), s.made(v), of_one, number(u) == number(v)), u == v))
     return And(s.reissued >= 0, ForAll(g, s.given(g) >= 0), numbered, once)
@@ -411,7 +414,8 @@ def nobody_gets_a_unit_that_somebody_got() -> Argument:
 def what_a_buyer_got_at_the_door_stays() -> Argument:
     """Who was told that a unit is theirs keeps it: no step takes an entry out of a log, or gives it another unit."""
     s, after = DOOR.before, DOOR.after
-    return DOOR.each_step((s.logged(one),), And(after.logged(one), after.got(one) == s.got(one)), s.kind == SOLD)
+    stays = Implies(s.logged(one), And(after.logged(one), after.got(one) == s.got(one)))
+    return DOOR.each_step((), stays, And(s.logged(one), s.kind == SOLD))
 
 
 @obligation

@@ -8,11 +8,14 @@ stop on what the former left standing:
 2. `published.py`: the terms are the sale's, the seed is the one that they committed to.
 3. `signing.py`: manifest and checkpoints are signed by the keys that the terms name.
 4. `clocks.py`, `journal.py`: what each host's clock could know, from the raw timestamps.
-5. `logs.py`: each region's log, gapless and chained; no stamp surer than its clock.
+5. `logs.py`: each region's log, gapless and chained; no stamp surer than its clock. Where units are sold at the door,
+   `door.py`: each step of a share; `places.py`: what regions gave and took, and where every unit is.
 6. `decisions.py`: every decision replayed.
 7. `outcomes.py`: every outcome derived.
 8. `promises.py`: every promise of `model/invariants.py`.
-9. `back_dating.py`, `fairness.py`: what cannot be decided from files, measured as far as they allow.
+9. `back_dating.py`, `fairness.py`, `demand.py`: what cannot be decided from files, measured as far as they allow.
+
+What differs by the method of a sale is listed in `methods.py`, and nowhere else.
 
 A stop that cannot be made because an earlier one failed is left out: its findings would be echoes. Logs are streamed,
 three times; memory grows with the number of requests (the model must know who waits: some 450 bytes each where all wait
@@ -25,13 +28,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from proofs.audit import back_dating, fairness, series
+from model.vocabulary import CutOff, Fenced
+from proofs.audit import methods, series
 from proofs.audit.case import Case, Wishes
 from proofs.audit.clocks import Evidence, check_journals
-from proofs.audit.decisions import KINDS, check_decisions
+from proofs.audit.decisions import check_decisions
 from proofs.audit.logs import check_logs, check_receipts
 from proofs.audit.manifest import check_heads, check_manifest
-from proofs.audit.outcomes import REASONS, check_outcomes
 from proofs.audit.promises import check_promises
 from proofs.audit.published import check_seed, check_terms
 from proofs.audit.report import Report, render
@@ -64,20 +67,28 @@ def _walk(case: Case) -> Evidence:
         nonlocal evidence
         evidence = check_journals(case)
 
-    stops: tuple[tuple[str, Callable[[Case], None]], ...] = (
-        ("every file against the manifest", check_manifest),
-        ("terms", check_terms),
+    _go(case, ("every file against the manifest", check_manifest), ("terms", check_terms))
+    method = methods.of(case)
+    _go(
+        case,
         ("seed", check_seed),
         ("signatures", check_signatures),
         ("heads", check_heads),
         ("clock journals", journals),
-        ("regions' logs", lambda case: check_logs(case, evidence)),
+        ("regions' logs", lambda case: check_logs(case, evidence, method.reader)),
+        *method.between,
         ("decisions, made again", check_decisions),
         ("stamps against looks", check_receipts),
         ("signed checkpoints", check_against_logs),
-        ("outcomes", check_outcomes),
-        ("promises", check_promises),
+        ("outcomes", method.check_outcomes),
+        ("promises", lambda case: check_promises(case, method.promises)),
     )
+    case.wishes.watch("done", 1.0)
+    return evidence
+
+
+def _go(case: Case, *stops: tuple[str, Callable[[Case], None]]) -> None:
+    """Make these stops, one after the other."""
     to_read = _bytes_to_read(case.bundle)
     for name, stop in stops:
         case.bundle.watch = partial(_watched, case, name, to_read)
@@ -86,8 +97,6 @@ def _walk(case: Case) -> Evidence:
             stop(case)
         except FindingError as error:
             case.keep(error.finding)
-    case.wishes.watch("done", 1.0)
-    return evidence
 
 
 def _watched(case: Case, stop: str, to_read: int) -> None:
@@ -105,22 +114,28 @@ def _report(case: Case, evidence: Evidence, path: str) -> Report:
     decided, told = case.decided, case.told
     kinds = Counter[str]() if decided is None else decided.kinds
     reasons = Counter[str]() if told is None else told.reasons
-    room = back_dating.measure(case)
+    method = methods.of(case)
+    room = method.back_dating(case)
+    sold_at_the_door = sum(len(log.door.units) for log in (case.logs or {}).values() if log.door is not None)
     return Report(
         bundle=path,
         sale="" if case.terms is None else case.terms.sale(),
         findings=tuple(dict.fromkeys(case.findings)),
-        requests=sum(map(len, (case.logs or {}).values())),
-        winners=kinds["won"],
+        requests=sum(log.entries for log in (case.logs or {}).values()),
+        winners=kinds["won"] + sold_at_the_door,
         decisions=0 if decided is None else decided.records,
-        kinds={each: kinds[each] for each in KINDS} | {f"lost: {reason}": reasons[reason] for reason in REASONS},
+        kinds={each: kinds[each] for each in method.kinds}
+        | {f"lost: {reason}": reasons[reason] for reason in method.reasons},
         not_checked=tuple(_not_checked(case)),
         alarms=tuple(case.alarms),
         signed=case.keys is not None,
         clocks=tuple(evidence.hosts.values()),
         back_dating=room,
-        fairness=fairness.state(case),
-        series=series.collect(case),
+        fairness=method.fairness(case),
+        series=series.collect(case, method.winners_ns),
+        demand=method.demand(case),
+        places=case.places,
+        refusals=tuple(case.refusals),
     )
 
 
@@ -132,11 +147,23 @@ def _not_checked(case: Case) -> list[str]:
             "another."
         )
     sentences += case.not_checked
-    standing = None if case.decided is None else case.decided.standing
-    if standing is not None and standing.cut_offs:
-        cut = shortened(", ".join(sorted(standing.cut_offs)))
+    decided = case.decided
+    standing = None if decided is None else decided.standing
+    left = () if decided is None else decided.decisions
+    cut_off = sorted(each.region for each in left if isinstance(each, CutOff))
+    if cut_off:
+        cut = shortened(", ".join(cut_off))
         sentences.append(f"What {cut} logged beyond its cut-off: nothing recorded says where such a log ends.")
         sentences.append(f"Whether {cut} really fell silent: a cut-off is the arbiter's word.")
+    lost = sum(place.units for place in case.places if place.place == "unaccounted")
+    if lost:
+        sentences.append(f"Whether {lost:,} units were sold since: they are with a region that was cut off.")
+    for each in left:
+        if isinstance(each, Fenced):
+            sentences.append(
+                f"Whether {each.region} was really stopped before its log was read to the end, and why it was fenced "
+                f"out: “{shortened(each.reason)}”. That is the operator's word."
+            )
     if standing is not None and (standing.halted or standing.cancelled):
         reason = shortened(str(standing.halted or standing.cancelled))
         sentences.append(f"Whether the reason for ending the sale early is true: “{reason}”.")

@@ -96,11 +96,12 @@ def _measured(terms: Terms, log: Log, looks: Looks, mattered: int) -> tuple["arr
     """One region's rooms of entries and lags of marks, the least first."""
     of, rooms, lags, read = looks.of.get(log.region, RegionLooks()), array("q"), array("q"), 0
     for seq, mark_ns, latest_ns in zip(of.seqs[:mattered], of.marks_ns, looks.latest_ns, strict=False):
-        stamps_ns = log.stamps_ns[read:seq]
+        upto = log.entries_up_to(seq)
+        stamps_ns = log.stamps_ns[read:upto]
         rooms.extend(latest_ns - guards.place_ns(stamp_ns, terms.opens_ns) for stamp_ns in stamps_ns)
         if mark_ns:
             lags.append(latest_ns - mark_ns)
-        read = max(read, seq)
+        read = max(read, upto)
     return array("q", sorted(rooms)), array("q", sorted(lags))
 
 

@@ -5,6 +5,7 @@ its text. Whoever needs the text reads the file again (`Case.blocks`), which is 
 """
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from model.note import Checkpoint
 from model.outcomes import Standing
 from model.stated import Keys
 from model.terms import Terms
-from model.vocabulary import BeaconValue, Decision, Entry, Head, Outcome, RegionName
+from model.vocabulary import BeaconValue, Decision, Entry, Head, Line, Outcome, RegionName, Units
 from proofs.bundle import Bundle
 from proofs.findings import Finding, FindingError, shortened
 from proofs.signatures import WitnessKey
@@ -52,6 +53,7 @@ class Log:
     """One region's log, once it was read: sound, numbered from 1 without gaps, no request twice."""
 
     region: RegionName
+    lines: int = 0
     head: Head = wire.FIRST_HEAD
     root: bytes = b""
     """RFC 6962 root of the whole file; b"" in a sale without keys."""
@@ -61,9 +63,35 @@ class Log:
     """A hash of each buyer's name: the same name has the same, and other names almost surely others."""
     clocks: Counter[str] = field(default_factory=Counter)
     """By host, how many stamps."""
+    door: "Door | None" = None
+    """What was sold at the door here; None in an ordered sale, where every line is an entry."""
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
+        """How many of the lines are entries."""
         return len(self.stamps_ns)
+
+    def entries_up_to(self, seq: int) -> int:
+        """How many of the first `seq` lines are entries."""
+        return seq if self.door is None else bisect_right(self.door.seqs, seq)
+
+    def seq_of(self, place: int) -> int:
+        """The number of the line of an entry, by its place among entries from 0."""
+        return place + 1 if self.door is None else self.door.seqs[place]
+
+
+@dataclass(slots=True)
+class Door:
+    """What one region sold, gave and took, where units are sold at the door."""
+
+    seqs: "array[int]" = field(default_factory=lambda: array("q"))
+    """By entry the number of its line."""
+    units: "array[int]" = field(default_factory=lambda: array("q"))
+    """By entry the unit that it got."""
+    moves: list[Line] = field(default_factory=list)
+    """Every other line."""
+    free: Units = ()
+    """What was left at the end of the log."""
 
 
 @dataclass(slots=True)
@@ -116,6 +144,19 @@ class Told:
     reasons: Counter[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Units at the end of a sale at the door."""
+
+    place: str
+    """`sold`, `free`, `on the way`, `nobody's`, `unaccounted` (with a region that was cut off) or `not set up`."""
+    region: str
+    """Whose they are, or who may take them; "" for nobody's."""
+    units: int
+    which: str
+    """Their numbers, shortened."""
+
+
 @dataclass(slots=True)
 class Case:
     """One bundle under audit."""
@@ -143,6 +184,10 @@ class Case:
     """What the decisions came to, before it is known whether the logs are sound."""
     decided: Decided | None = None
     told: Told | None = None
+    places: tuple[Whereabouts, ...] = ()
+    """Where units are in the end, where they are sold at the door."""
+    refusals: list[str] = field(default_factory=list)
+    """Grants that regions were offered and did not take."""
 
     def aside(self) -> "Case":
         """The same, for a part of the audit that may be done in another process: what it establishes is taken back by

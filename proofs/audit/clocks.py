@@ -18,8 +18,7 @@ from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
 from model.clock import PPB, PPT, Line, extrapolated_ns, growth_ns, rate_growth_ns
-from model.columns import Columns
-from proofs.audit.case import Case, Log
+from proofs.audit.case import Case, Log, log_file
 from proofs.audit.journal import Said, read_journal
 from proofs.audit.workers import side_by_side
 from proofs.findings import Finding, FindingError, shortened
@@ -75,9 +74,15 @@ class Evidence:
         self._on_state.update(of_one_log._on_state)
 
     def check(
-        self, case: Case, file: str, log: Log, columns: Columns, bounds_ns: Sequence[int], clocks: Sequence[bytes]
+        self,
+        case: Case,
+        log: Log,
+        seqs: Sequence[int],
+        stamps_ns: Sequence[int],
+        bounds_ns: Sequence[int],
+        clocks: Sequence[bytes],
     ) -> None:
-        """Entries of one log, as many as there are bounds, against the updates that they name."""
+        """Entries of one log, by the numbers of their lines, against the updates that they name."""
         named = Counter(clocks)
         for clock, times in named.items():
             host = clock.rpartition(b"/")[0].decode()
@@ -93,7 +98,7 @@ class Evidence:
         if not self.hosts:
             return
         quick = self._quick
-        for at, (clock, stamp_ns, bound_ns) in enumerate(zip(clocks, columns.stamps_ns, bounds_ns, strict=True)):
+        for at, (clock, stamp_ns, bound_ns) in enumerate(zip(clocks, stamps_ns, bounds_ns, strict=True)):
             known = quick.get(clock) or self._remember(clock)
             at_update_ns, base_ns, rate_bound_ppt, wander_ppt_s = known
             elapsed_ns = abs(stamp_ns - at_update_ns)
@@ -101,7 +106,7 @@ class Evidence:
             if bound_ns < base_ns + by_rate // (2 * PPB * PPT) + 2:
                 needs = self._needs(clock)
                 if not any(need.allows(stamp_ns, bound_ns) for need in needs):
-                    self._found(case, file, columns.first_seq + at, clock, stamp_ns, bound_ns)
+                    self._found(case, log_file(log.region), seqs[at], clock, stamp_ns, bound_ns)
 
     def _remember(self, clock: bytes) -> "_Quick":
         """What is surely enough of a bound by this update, so that most stamps need no closer look: its growth by rate

@@ -9,20 +9,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
 
 from model import wire
 from model.columns import LINES_AT_ONCE
 from model.deliveries import Deliveries
 from model.outcomes import Standing
 from model.replay import Replay
-from model.vocabulary import BeaconValue, Closed, Contradiction, Decision, Halted, RegionName, Seen, Won
+from model.vocabulary import BeaconValue, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, Won
 from proofs.audit.beacon import check_entered
 from proofs.audit.case import DECISIONS, Apart, Case, Decided, Looks, RegionLooks, Replayed, log_file
 from proofs.audit.signed_tree import SignedTree
 from proofs.findings import FindingError
-
-KINDS: Final = ("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "complete", "beacon", "closed")
 
 
 def check_decisions(case: Case) -> None:
@@ -133,12 +130,14 @@ def _note_look(looks: Looks, fold: Deliveries, index: int, seen: Seen) -> None:
 
 
 def _expect_whole_logs(case: Case, standing: Standing) -> None:
-    """A log ends where the arbiter's last look ended, but for what is beyond a cut-off."""
+    """A log ends where the arbiter's last look ended, but for what is beyond a cut-off. A region that was fenced out
+    was stopped before, and ends where it was read to."""
+    cut_off = {each.region for each in case.decided.decisions if isinstance(each, CutOff)} if case.decided else set()
     for region, log in (case.logs or {}).items():
         counted = standing.counted.get(region, 0)
-        if len(log) < counted or (len(log) > counted and region not in standing.cut_offs):
+        if log.lines < counted or (log.lines > counted and region not in cut_off):
             rule = "a log ends where the arbiter's last look ended"
-            case.found(log_file(region), len(log) or None, rule, f"{len(log)} entries", f"{counted}, as counted")
+            case.found(log_file(region), log.lines or None, rule, f"{log.lines} lines", f"{counted}, as counted")
 
 
 class _LinesInTurn:

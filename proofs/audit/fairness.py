@@ -133,7 +133,7 @@ def _contenders(
     del every
     slots, least, buyers = list[int](), dict[int, tuple[int, int]](), Counter[int]()
     for at, (region, log) in enumerate(logs.items()):
-        last = decided.standing.cut_offs.get(region, len(log))
+        last = decided.standing.cut_offs.get(region, log.lines)
         stamps_ns = log.stamps_ns[:last]
         if repeated:
             rows = zip(stamps_ns, log.buyers[:last], strict=True)

@@ -45,6 +45,25 @@ def check_outcomes(case: Case) -> None:
     case.told = collected.told()
 
 
+def check_door_outcomes(case: Case) -> None:
+    """The same where units are sold at the door: whoever has an entry has won the unit in it, whatever comes after."""
+    if case.decided is None or case.logs is None:
+        return
+    recorded, number = _Recorded(case), 0
+    for region in case.logs:
+        for block in case.blocks(region):
+            entries = (wire.parse_log_line(line) for line in block if b'"type":"request"' in line)
+            outcomes = (case.decided.standing.outcome_of(region, entry) for entry in entries)
+            derived = [wire.outcome_line(outcome) for outcome in outcomes if outcome is not None]
+            found = recorded.take(len(derived))
+            if found != derived:
+                _difference(number, derived, found)
+            number += len(derived)
+    if recorded.take(1):
+        raise FindingError(OUTCOMES, number + 1, "nobody has an outcome who is in no log")
+    case.told = Told({region: [] for region in case.logs}, [], Others(0, 0, {}), Counter())
+
+
 def _named(case: Case, region: RegionName) -> Iterator[Columns]:
     """Buyers and requests of a log that was found sound."""
     first = 1

@@ -10,7 +10,16 @@ from typing import Final
 
 from proofs.audit.fairness import Fairness
 from proofs.audit.plots import Bar, Line, bars, lines
-from proofs.audit.report import Report, decided_by, milliseconds
+from proofs.audit.report import (
+    DEMAND_COLUMNS,
+    PLACE_COLUMNS,
+    Report,
+    decided_by,
+    demand_rows,
+    milliseconds,
+    place_rows,
+    sold_at_the_door,
+)
 from proofs.audit.series import Series
 
 MOST_FINDINGS: Final = 100
@@ -51,10 +60,15 @@ def page(report: Report) -> str:
         _over_time(report.series),
         _pots(report.fairness),
         _shares(report.fairness),
+        _sold_at_the_door(report),
         _room(report),
         _clocks(report),
         _sentences("Never occurred in this sale, so never put to the test", report.never_occurred),
         _sentences("Not checked in this bundle", report.not_checked),
+        _sentences("Grants that were offered and refused", report.refusals),
+        _sentences(
+            "What a sale at the door does not promise", () if report.demand is None else report.demand.not_promised
+        ),
         _sentences("What no audit can see", report.what_no_audit_can_see),
     ]
     return (
@@ -164,6 +178,16 @@ def _shares(fairness: Fairness | None) -> str:
     how = "exact, in whole numbers" if fairness.is_exact else "computed in double precision, to six digits"
     return (
         f"<h2>Who asked and who won</h2>{bars('Demand and winners', told, rows)}{table}<p>Probabilities are {how}.</p>"
+    )
+
+
+def _sold_at_the_door(report: Report) -> str:
+    if report.demand is None:
+        return ""
+    places = f"<h2>Where every unit is</h2>{_table(PLACE_COLUMNS, place_rows(report.places))}" if report.places else ""
+    return (
+        f"<h2>Who sold how much</h2><p>{escape(sold_at_the_door(report.demand))}</p>"
+        f"{_table(DEMAND_COLUMNS, demand_rows(report.demand))}{places}"
     )
 
 

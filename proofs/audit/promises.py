@@ -1,4 +1,4 @@
-"""The seventh stop: every promise of `model/invariants.py`, asked of the sale as it was.
+"""The seventh stop: the promises of `model/invariants.py`, asked of the sale as it was.
 
 The replay has made every decision again, so a promise that fails here says that the model itself is wrong, or that two
 stops of this audit disagree. That is what it is for: the promises are proved of the model, and asked of the run.
@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from model.invariants import PROMISES, Run, Stretch
+from model.invariants import Invariant, Run, Stretch
 from proofs.audit.case import Case, Log, Looks, RegionLooks
 from proofs.findings import shortened
 
@@ -19,8 +19,8 @@ MOST_OF_A_KIND: Final = 5
 LONGEST_STRETCH: Final = 65_536
 
 
-def check_promises(case: Case) -> None:
-    """Ask them all."""
+def check_promises(case: Case, promises: Iterable[Invariant]) -> None:
+    """Ask them all, where everything that they speak of was reached."""
     if case.terms is None or case.logs is None or case.decided is None or case.told is None:
         return
     looks = case.decided.looks
@@ -33,7 +33,7 @@ def check_promises(case: Case) -> None:
         marks={name: _marks(looks, name) for name in case.logs},
         others=case.told.others,
     )
-    for promise in PROMISES:
+    for promise in promises:
         for violation in islice(promise(run), MOST_OF_A_KIND):
             case.found("", None, promise.__name__.replace("_", " "), shortened(violation))
 
@@ -41,11 +41,14 @@ def check_promises(case: Case) -> None:
 def _stretches(log: Log, looks: RegionLooks | None) -> Iterable[Stretch]:
     """A log by extremes; no stretch goes beyond a number that a look names."""
     first = 0
-    for last in (*(looks.seqs if looks is not None else array("q")), len(log)):
-        for begin in range(first, min(last, len(log)), LONGEST_STRETCH):
-            end = min(begin + LONGEST_STRETCH, last, len(log))
+    for seq in (*(looks.seqs if looks is not None else array("q")), log.lines):
+        last = min(log.entries_up_to(seq), log.entries)
+        for begin in range(first, last, LONGEST_STRETCH):
+            end = min(begin + LONGEST_STRETCH, last)
             stamps_ns, bounds_ns = log.stamps_ns[begin:end], log.bounds_ns[begin:end]
-            yield Stretch(begin + 1, end, min(stamps_ns), max(stamps_ns), min(bounds_ns), max(bounds_ns))
+            yield Stretch(
+                log.seq_of(begin), log.seq_of(end - 1), min(stamps_ns), max(stamps_ns), min(bounds_ns), max(bounds_ns)
+            )
         first = max(first, last)
 
 

@@ -105,13 +105,15 @@ def _check(told: ReceiptReport, stated: dict[str, Any], witness: WitnessKey | No
     rule = "the region signed a log that has the entry in this place"
     expect(_is_in(checkpoint, entry.seq - 1, stated["entry"], stated["path"]), rule, f"entry {entry.seq}")
     receipt = Receipt(stated, terms, terms.keys, checkpoint)
-    if stated["decision"] is not None:
+    if entry.unit is not None:
+        _check_sold(told, entry, stated)
+    elif stated["decision"] is not None:
         _check_decision(told, receipt, stated["decision"], witness)
     elif stated["outcome"] is not None:
         raise FindingError(FILE, None, "an outcome comes with the decision that settled it")
     else:
         told.not_checked.append("What became of the purchase: it was not decided, or not signed, when this was made.")
-    if stated["why"] is not None:
+    if entry.unit is None and stated["why"] is not None:
         _check_why(told, terms, entry, stated["why"])
     told.outcome, told.why = stated["outcome"], stated["why"]
     return receipt
@@ -143,6 +145,8 @@ def _entry(terms: Terms, region: str, stated: dict[str, Any]) -> Entry:
     except ValueError as error:
         raise FindingError(FILE, None, "the entry is a canonical request record", str(error)) from error
     expect(entry.seq == stated["seq"], "the entry has the number that is stated", entry.seq, stated["seq"])
+    sells = terms.method != "ordered"
+    expect((entry.unit is not None) == sells, "units are in entries where they are sold at the door", terms.method)
     home, _, random = entry.request.rpartition(".")
     expect(home == region and random != "", "the request is named after its region", entry.request, f"{region}.…")
     epsilon_ns = terms.skew_bound_ns
@@ -176,6 +180,16 @@ def _check_decision(told: ReceiptReport, receipt: Receipt, stated: dict[str, Any
     outcome = receipt.stated["outcome"]
     expected = _follows(told, record, told.entry, outcome)
     expect(outcome == expected, "the outcome follows from the decision", json.dumps(outcome), json.dumps(expected))
+
+
+def _check_sold(told: ReceiptReport, entry: Entry, stated: dict[str, Any]) -> None:
+    """At the door the entry says itself what the buyer got: nobody has to decide anything, nothing is drawn."""
+    drawn = ", ".join(name for name in ("decision", "why") if stated[name] is not None)
+    expect(not drawn, "a unit that was sold at the door hangs on no decision", drawn)
+    expected = {"request": entry.request, "state": "won", "unit": entry.unit}
+    rule = "whoever has an entry of a sale at the door has won the unit in it"
+    expect(stated["outcome"] == expected, rule, json.dumps(stated["outcome"]), json.dumps(expected))
+    told.not_checked.append("That nobody else got this unit: only an audit of the sale's bundle tells.")
 
 
 def _follows(told: ReceiptReport, record: Decision, entry: Entry, outcome: Any) -> dict[str, Any] | None:

@@ -141,7 +141,10 @@ def _check_outcome(told: ReceiptReport, case: Case) -> None:
 
 
 def check_pot(told: ReceiptReport, report: Report) -> None:
-    """Against the replay: how many were in the pot that served the buyer, or in the last one."""
+    """Against the replay: how many were in the pot that served the buyer, or in the last one; that no unit was sold
+    twice, where that is known now."""
+    if report.ok:
+        told.not_checked = [each for each in told.not_checked if "nobody else got this unit" not in each]
     if told.why is None or report.fairness is None or not report.fairness.winners or not report.ok:
         return
     rank, fairness = -1, report.fairness

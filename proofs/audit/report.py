@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from proofs.audit.back_dating import BackDating
+from proofs.audit.case import Whereabouts
 from proofs.audit.clocks import HostClock
+from proofs.audit.demand import Demand
 from proofs.audit.fairness import Fairness
 from proofs.audit.series import Series
 from proofs.findings import Finding
@@ -53,6 +55,12 @@ class Report:
     back_dating: BackDating | None = None
     fairness: Fairness | None = None
     series: Series | None = None
+    demand: Demand | None = None
+    """Who sold how much, where units are sold at the door."""
+    places: tuple[Whereabouts, ...] = ()
+    """Where every unit is in the end, where they are sold at the door."""
+    refusals: tuple[str, ...] = ()
+    """Grants that regions were offered and did not take."""
     what_no_audit_can_see: tuple[str, ...] = field(default=WHAT_NO_AUDIT_CAN_SEE)
 
     @property
@@ -110,6 +118,8 @@ def render(report: Report, console: Console) -> None:
     _render_measures(report, console)
     for title, sentences in (
         ("Not checked in this bundle", report.not_checked),
+        ("Grants that were offered and refused", report.refusals),
+        ("What a sale at the door does not promise", () if report.demand is None else report.demand.not_promised),
         ("What no audit can see", report.what_no_audit_can_see),
     ):
         if sentences:
@@ -122,6 +132,11 @@ def _render_measures(report: Report, console: Console) -> None:
     if report.fairness is not None and report.fairness.winners:
         console.print(_fairness_table(report.fairness))
         console.print(escape(decided_by(report.fairness)), highlight=False)
+    if report.demand is not None:
+        console.print(_demand_table(report.demand))
+        console.print(escape(sold_at_the_door(report.demand)), highlight=False)
+    if report.places:
+        console.print(_places_table(report.places))
     if report.back_dating is not None and report.winners:
         console.print(_back_dating_table(report.back_dating))
     if report.clocks:
@@ -139,6 +154,60 @@ def decided_by(fairness: Fairness) -> str:
         f"first), {fairness.by_lot:,} by lot between some who got one and some who did not, and in "
         f"{fairness.by_lot_for_rank_only:,} draws the lot said only who of the winners went first."
     )
+
+
+def sold_at_the_door(demand: Demand) -> str:
+    """How the units were sold, in a sentence."""
+    told = (
+        f"Of {demand.stock:,} units {demand.sold:,} were sold, each by its region to whoever came next there. Nobody "
+        "decided an order between regions, no lot was drawn, and no figure here says that anybody was served in turn."
+    )
+    several = demand.buyers_in_several_regions
+    return told + (f" {several:,} buyers got a unit in more than one region." if several else "")
+
+
+PLACE_COLUMNS: Final = ("where", "region", "units", "which")
+DEMAND_COLUMNS: Final = ("region", "began with", "sold", "of all", "given", "taken", "left", "grants refused")
+
+
+def demand_rows(demand: Demand) -> list[tuple[str, ...]]:
+    """Region by region, by `DEMAND_COLUMNS`."""
+    return [
+        (
+            each.region,
+            f"{each.began_with:,}",
+            f"{each.sold:,}",
+            f"{each.sold / max(1, demand.sold):.1%}",
+            *(f"{number:,}" for number in (each.given, each.taken, each.left, each.refused)),
+        )
+        for each in demand.regions
+    ]
+
+
+def place_rows(places: tuple[Whereabouts, ...]) -> list[tuple[str, ...]]:
+    """Place by place, by `PLACE_COLUMNS`, and what they add up to."""
+    rows = [(each.place, each.region, f"{each.units:,}", each.which) for each in places]
+    return [*rows, ("together", "", f"{sum(each.units for each in places):,}", "")]
+
+
+def _demand_table(demand: Demand) -> Table:
+    table = Table(title="Who sold how much", title_justify="left")
+    for column in DEMAND_COLUMNS:
+        table.add_column(column, justify="left" if column == "region" else "right")
+    for row in demand_rows(demand):
+        table.add_row(*map(escape, row))
+    table.caption = "Only those who were served are counted: who was turned away leaves no line."
+    table.caption_justify = "left"
+    return table
+
+
+def _places_table(places: tuple[Whereabouts, ...]) -> Table:
+    table = Table(title="Where every unit is", title_justify="left")
+    for column in PLACE_COLUMNS:
+        table.add_column(column, justify="right" if column == "units" else "left")
+    for row in place_rows(places):
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _fairness_table(fairness: Fairness) -> Table:

@@ -5,6 +5,7 @@ lobby or a long tail after the last unit does not squeeze what matters into one 
 """
 
 from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,19 +38,27 @@ class Series:
     regions: tuple[RegionSeries, ...]
 
 
-def collect(case: Case) -> Series | None:
+def drawn(case: Case) -> "dict[RegionName, array[int]]":
+    """The stamps of those whom the arbiter has drawn."""
+    assert case.decided is not None
+    assert case.told is not None
+    won = {each.request for each in case.decided.decisions if isinstance(each, Won)}
+    return {
+        region: array("q", (entry.stamp_ns for entry in notable if entry.request in won))
+        for region, notable in case.told.notable.items()
+    }
+
+
+def collect(case: Case, winners_ns: "Callable[[Case], Mapping[RegionName, array[int]]]") -> Series | None:
     """Count what happened when; None where nothing did, or was not reached."""
     if case.terms is None or case.logs is None or case.told is None or case.decided is None:
         return None
-    stamps = [stamp_ns for log in case.logs.values() if log for stamp_ns in (min(log.stamps_ns), max(log.stamps_ns))]
+    logged = [log.stamps_ns for log in case.logs.values() if log.entries]
+    stamps = [stamp_ns for each in logged for stamp_ns in (min(each), max(each))]
     if not stamps:
         return None
     opens_ns = case.terms.opens_ns
-    won = {each.request for each in case.decided.decisions if isinstance(each, Won)}
-    placed = {
-        region: [entry.stamp_ns for entry in notable if entry.request in won]
-        for region, notable in case.told.notable.items()
-    }
+    placed = winners_ns(case)
     last_won_ns = max((stamp_ns for each in placed.values() for stamp_ns in each), default=max(stamps))
     first_ns = max(min(stamps), opens_ns - max(case.terms.tie_window_ns, last_won_ns - opens_ns, 1))
     until_ns = min(max(stamps), max(last_won_ns, opens_ns) + max(last_won_ns - first_ns, case.terms.tie_window_ns)) + 1
@@ -66,7 +75,7 @@ def collect(case: Case) -> Series | None:
                 before += 1
             else:
                 after += 1
-        for piece in _pieces(array("q", placed.get(region, [])), first_ns, width_ns):
+        for piece in _pieces(placed.get(region, array("q")), first_ns, width_ns):
             if 0 <= piece < PIECES:
                 winners[piece] += 1
         regions.append(RegionSeries(region, tuple(entries), tuple(winners), tuple(bounds)))

@@ -116,7 +116,7 @@ def read_checkpoint(
 
 def check_against_logs(case: Case) -> None:
     """What was signed is what is there: size, root and head of every checkpoint."""
-    sizes = {f"regions/{name}": len(log) for name, log in (case.logs or {}).items()}
+    sizes = {f"regions/{name}": log.lines for name, log in (case.logs or {}).items()}
     if case.decided is not None:
         sizes["decisions"] = case.decided.records
     if case.keys is not None and case.logs is not None:

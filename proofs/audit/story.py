@@ -51,6 +51,9 @@ def story(told: ReceiptReport, zone: str) -> Iterator[str]:
         f"Region {told.region} wrote your request down as number {entry.seq} of its log and signed it: whoever leaves "
         "it out now can be shown to have dropped it."
     )
+    if entry.unit is not None:
+        yield f"Unit {entry.unit} of {terms.stock} was yours from that moment: this sale sells at the door."
+        return
     yield from _outcome(told, told.outcome, _lots(terms, zone))
 
 

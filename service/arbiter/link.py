@@ -297,6 +297,8 @@ class RegionLink:
         for reading, mark, found in zip(readings, marks, logs, strict=True):
             sale = reading.run.sale
             self._being_read[sale] = self._being_read.get(sale, 1) - 1
+            if not reading.run.counts(self.region):
+                continue
             try:
                 lines, at_end = reading.lines(self.region, self._known_entry(reading.run), found)
                 if lines:

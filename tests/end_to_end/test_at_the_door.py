@@ -4,26 +4,29 @@ Crowds press while the arbiter, a gateway and a store die under them. The bundle
 whoever was told of a unit must have just that one, and the decision log must replay.
 """
 
-import time
+import os
+import random
+import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-
-import pytest
 
 from model import wire
 from model.replay import replay
 from model.shards import ShardedFold
+from proofs.audit.receipt import audit_receipt
 from service.store import keys
 from service.world.world import ARBITER, World
-from tests.worlds import Outing, store, until
+from tests.worlds import Outing, length, store, until
 
 Publish = Callable[..., Outing]
 
 
 def replayed(sale: Outing) -> ShardedFold:
-    """The exported sale, decided again by the model; every unit is in one place."""
-    folder = sale.export()
+    """The exported sale, which the audit must pass, decided again by the model; every unit is in one place."""
+    sale.finish()
+    folder = sale.folder
     logs = {name: (folder / f"regions/{name}.jsonl").read_bytes().splitlines() for name in sale.terms.regions}
     decisions = [
         wire.parse_decision_line(index, line)
@@ -83,3 +86,135 @@ def test_shares_follow_demand(world: World, publish: Publish) -> None:
     assert [decision["type"] for decision in follows.of_type("sold_out", "closed")] == ["sold_out", "closed"]
     for sale, fold in ((follows, moved), (stays, kept)):
         keeps_its_word(sale, fold)
+
+
+def kill_and_restart(world: World, name: str) -> None:
+    world.kill(name)
+    world.start(name)
+
+
+def test_nothing_is_lost_or_doubled_when_arbiter_gateway_and_store_die(world: World, publish: Publish) -> None:
+    """Units are on their way between three regions all the time, and everything dies under them."""
+    quotas = {"north": 20, "south": 360, "west": 20}
+    sale = publish(opens_in=1, lasts=60, method="sharded", quotas=quotas, stock=400)
+    chance = random.Random(8)
+    buyers = [(f"buyer-{n}", chance.choice(["north", "west"]), chance.uniform(0, 4)) for n in range(700)]
+    pressing = sale.in_background(buyers + buyers[::10], tries=24)
+    for region in ("south", "west", "north"):
+        sold = sale.logged("north")
+        until(lambda sold=sold: sale.logged("north") > sold + 20 or sale.is_over())
+        kill_and_restart(world, ARBITER)
+        os.kill(world.embedded[region].pid, signal.SIGKILL)
+    kill_and_restart(world, "gateway-north-1")
+    pressing.result()
+    until(sale.is_over)
+    fold = replayed(sale)
+    assert fold.sold == 400
+    assert sum(len(share.granted) for share in fold.shares.values()) >= 2
+    assert not fold.on_the_way
+    assert {pressed.status for pressed in sale.pressed} <= {200, 409, 503}
+    keeps_its_word(sale, fold)
+
+
+def test_a_central_stock_is_sold_from_one_region(world: World, publish: Publish) -> None:
+    """The arbiter dies meanwhile; one sale is sold out, another ends by time with units left."""
+    short = publish(opens_in=1, lasts=20, method="central", central_region="south", stock=100)
+    long = publish(opens_in=1, lasts=2, method="central", central_region="south", stock=100)
+    few = long.in_background([(f"buyer-{n}", "south", n / 40) for n in range(60)], tries=5)
+    many = short.in_background([(f"buyer-{n}", "south", n / 100) for n in range(200)], tries=5)
+    until(lambda: short.logged("south") > 20)
+    kill_and_restart(world, ARBITER)
+    many.result()
+    few.result()
+    for sale, sold, reason in ((short, 100, "sold_out"), (long, 60, "time")):
+        until(sale.is_over)
+        fold = replayed(sale)
+        assert fold.sold == sold
+        assert sale.of_type("closed")[-1]["reason"] == reason
+        keeps_its_word(sale, fold)
+    late = short.call("POST", "/purchases", "south", json={"buyer": "late"})
+    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (409, "sold_out")
+
+
+def fence(sale: Outing, region: str) -> tuple[int, str]:
+    answer = sale.call("POST", "/fence", json={"region": region, "reason": "data centre lost"})
+    return answer.status_code, answer.json().get("type", "").rpartition(":")[2]
+
+
+def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: Publish) -> None:
+    quotas = {"north": 50, "south": 0, "west": 100}
+    sale = publish(opens_in=3, lasts=12, method="sharded", quotas=quotas, stock=150)
+    world.kill("lines-west")
+    until(lambda: fence(sale, "west") == (503, "region_unreachable"))
+    world.start("lines-west")
+    with store(world, "west") as client:
+        assert client.get(keys.stop(sale.sale)) is None
+        until(lambda: fence(sale, "west") == (200, ""))
+        assert client.get(keys.stop(sale.sale)) == b"fenced"
+    assert fence(sale, "west") == (200, "")
+    refused = sale.in_background([("too-late", "west", 0.5)])
+    sale.press([(f"buyer-{n}", "north" if n % 4 else "south", n / 100) for n in range(200)], tries=6)
+    assert [pressed.status for pressed in refused.result()] == [503]
+    until(sale.is_over)
+    fold = replayed(sale)
+    assert fold.sold == 150
+    assert fold.fenced_out == {"west"}
+    assert [(each["region"], each["seq"]) for each in sale.of_type("fenced")] == [("west", 1)]
+    assert sum(1 for each in sale.of_type("reissued")) >= 1
+    keeps_its_word(sale, fold)
+    assert fence(sale, "north") == (409, "already_decided")
+
+
+def test_what_a_region_sells_behind_a_dead_line_stays_sold(world: World, publish: Publish) -> None:
+    """It is cut off once everybody else was heard; nobody else ever sells its share."""
+    quotas = {"north": 10, "south": 10, "west": 10}
+    sale = publish(opens_in=1, lasts=3, cut_off_ms=3_000, method="sharded", quotas=quotas, stock=30)
+    sale.press([("counted", "west", 0.1)])
+    until(lambda: counted(world, sale) == 2)
+    world.kill("lines-west")
+    sale.press([("beyond", "west", 0.5), *((f"buyer-{n}", "north", 0.6 + n / 20) for n in range(25))])
+    until(lambda: sale.of_type("cut_off"))
+    world.start("lines-west")
+    fold = replayed(sale)
+    [cut_off] = sale.of_type("cut_off")
+    assert (cut_off["region"], cut_off["seq"]) == ("west", 2)
+    assert fold.shares["west"].sold.keys() == {20}
+    assert len(fold.shares["north"].sold) + len(fold.shares["south"].sold) <= 20
+    known = outcomes(sale)
+    for pressed in sale.pressed:
+        if pressed.status == 200:
+            assert known[pressed.answer["id"]]["unit"] == pressed.answer["unit"]
+    assert {pressed.press.buyer for pressed in sale.pressed if pressed.status == 200} >= {"counted", "beyond"}
+
+
+def counted(world: World, sale: Outing) -> int:
+    """How many lines of the far region the arbiter has copied."""
+    return length(world, ARBITER, keys.copied_log(sale.sale, "west"))
+
+
+def test_a_receipt_of_a_unit_shows_it_in_the_entry(world: World, publish: Publish, tmp_path: Path) -> None:
+    sale = publish(opens_in=1, lasts=1, method="central", central_region="north", stock=10)
+    [pressed] = sale.press([("ada", "north", 0.1)])
+    replayed(sale)
+    path = tmp_path / "receipt.json"
+    shown = sale.call("GET", f"/purchases/{pressed.answer['id']}/receipt")
+    path.write_bytes(shown.content)
+    report = audit_receipt(path, sale.folder)
+    assert report.findings == []
+    assert report.outcome == {"request": pressed.answer["id"], "state": "won", "unit": 0}
+
+
+def test_a_lost_stock_halts_the_sale_and_is_never_set_up_anew(world: World, publish: Publish) -> None:
+    quotas = {"north": 10, "south": 10, "west": 10}
+    sale = publish(opens_in=1, lasts=20, method="sharded", quotas=quotas, stock=30)
+    sale.press([(f"buyer-{n}", region, 0.1) for n, region in enumerate(["north", "south", "west"])], tries=3)
+    with store(world, "south") as client:
+        client.delete(keys.stock(sale.sale))
+        until(sale.is_over)
+        assert not client.exists(keys.stock(sale.sale))
+    fold = replayed(sale)
+    assert fold.sold == 3
+    [halted] = sale.of_type("halted")
+    assert "region south" in halted["reason"]
+    assert f"{{{sale.sale}}}:stock" in halted["reason"]
+    keeps_its_word(sale, fold)

@@ -1,0 +1,65 @@
+"""Where units are sold at the door: what each region says of the others, and where every unit is in the end.
+
+Each log was found to be possible in itself (`door.py`). Here they are laid side by side, by the promises of
+`model/door_invariants.py`: whether what one region took was given by another, to it and once; whether no unit was sold
+twice; and whether every unit of the stock is somewhere, and in one place only. It needs no decisions but those that
+name units, and is asked before they are made again, so that a lie is named where it stands.
+"""
+
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from model import wire
+from model.door_invariants import DOOR_PROMISES, DoorRun, Place
+from model.units import count, units_text
+from model.vocabulary import Contradiction, Decision, Refused
+from proofs.audit.case import DECISIONS, Case, Door, Whereabouts, log_file
+from proofs.findings import shortened
+
+MOST_OF_A_KIND: Final = 5
+"""Violations told of one promise."""
+MOST_REFUSALS: Final = 100
+_NAME_UNITS: Final = (b'"type":"fenced"', b'"type":"reissued"', b'"type":"cut_off"')
+
+
+def check_places(case: Case) -> None:
+    """Ask them all, and tell where the units are."""
+    if case.logs is None or case.terms is None:
+        return
+    doors = {name: log.door or Door() for name, log in case.logs.items()}
+    run = DoorRun(
+        case.terms,
+        {name: partial(zip, door.seqs, door.units) for name, door in doors.items()},
+        {name: door.moves for name, door in doors.items()},
+        {name: door.free for name, door in doors.items()},
+        _decisions(case),
+    )
+    for promise in DOOR_PROMISES:
+        for violation in islice(promise(run), MOST_OF_A_KIND):
+            file = log_file(violation.region) if violation.region else ""
+            case.found(file, violation.seq, promise.__name__.replace("_", " "), shortened(violation.what))
+    case.places = tuple(map(_told, run.places))
+    refused = ((name, line) for name, door in doors.items() for line in door.moves if isinstance(line, Refused))
+    for name, line in islice(refused, MOST_REFUSALS):
+        whose = line.donor or "the arbiter"
+        case.refusals.append(
+            f"{name} was offered grant {line.number} of {shortened(whose)} ({shortened(units_text(line.units))}) and "
+            f"refused it as {line.reason} (line {line.seq})."
+        )
+
+
+def _decisions(case: Case) -> list[Decision]:
+    """The records that name units, or who may have them; whether they are true is asked elsewhere."""
+    found = []
+    for index, line in enumerate(case.bundle.lines(DECISIONS)):
+        if any(kind in line for kind in _NAME_UNITS):
+            try:
+                found.append(wire.parse_decision_line(index, line))
+            except Contradiction:
+                break
+    return found
+
+
+def _told(place: Place) -> Whereabouts:
+    return Whereabouts(place.kind, place.region, count(place.units), shortened(units_text(place.units)))
