@@ -198,6 +198,7 @@ class Finished:
             entry["request"]: (region, entry)
             for region in self.outing.terms.regions
             for entry in self.lines(f"regions/{region}")
+            if entry["type"] == "request"
         }
         self.winners = [decision["request"] for decision in self.decisions if decision["type"] == "won"]
 

@@ -27,8 +27,8 @@ SEED_BYTES: Final = 32
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, with `region` besides
-    takes that out of the sale; `sale` with `beacon` brings the value of the round that its terms name."""
+    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, or where it says a
+    `region` takes that out of the sale; `sale` with `beacon` brings the value of the round that its terms name."""
 
     id: str
     terms: dict[str, Any] | None = None

@@ -9,21 +9,24 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from model import wire
 from model.replay import replay
 from model.shards import ShardedFold
+from proofs.audit.receipt import audit_receipt
 from service.store import keys
 from service.world.world import ARBITER, World
-from tests.worlds import Outing, store, until
+from tests.worlds import Outing, length, store, until
 
 Publish = Callable[..., Outing]
 
 
 def replayed(sale: Outing) -> ShardedFold:
-    """The exported sale, decided again by the model; every unit is in one place."""
-    folder = sale.export()
+    """The exported sale, which the audit must pass, decided again by the model; every unit is in one place."""
+    sale.finish()
+    folder = sale.folder
     logs = {name: (folder / f"regions/{name}.jsonl").read_bytes().splitlines() for name in sale.terms.regions}
     decisions = [
         wire.parse_decision_line(index, line)
@@ -160,6 +163,45 @@ def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: 
     assert sum(1 for each in sale.of_type("reissued")) >= 1
     keeps_its_word(sale, fold)
     assert fence(sale, "north") == (409, "already_decided")
+
+
+def test_what_a_region_sells_behind_a_dead_line_stays_sold(world: World, publish: Publish) -> None:
+    """It is cut off once everybody else was heard; nobody else ever sells its share."""
+    quotas = {"north": 10, "south": 10, "west": 10}
+    sale = publish(opens_in=1, lasts=3, cut_off_ms=3_000, method="sharded", quotas=quotas, stock=30)
+    sale.press([("counted", "west", 0.1)])
+    until(lambda: counted(world, sale) == 2)
+    world.kill("lines-west")
+    sale.press([("beyond", "west", 0.5), *((f"buyer-{n}", "north", 0.6 + n / 20) for n in range(25))])
+    until(lambda: sale.of_type("cut_off"))
+    world.start("lines-west")
+    fold = replayed(sale)
+    [cut_off] = sale.of_type("cut_off")
+    assert (cut_off["region"], cut_off["seq"]) == ("west", 2)
+    assert fold.shares["west"].sold.keys() == {20}
+    assert len(fold.shares["north"].sold) + len(fold.shares["south"].sold) <= 20
+    known = outcomes(sale)
+    for pressed in sale.pressed:
+        if pressed.status == 200:
+            assert known[pressed.answer["id"]]["unit"] == pressed.answer["unit"]
+    assert {pressed.press.buyer for pressed in sale.pressed if pressed.status == 200} >= {"counted", "beyond"}
+
+
+def counted(world: World, sale: Outing) -> int:
+    """How many lines of the far region the arbiter has copied."""
+    return length(world, ARBITER, keys.copied_log(sale.sale, "west"))
+
+
+def test_a_receipt_of_a_unit_shows_it_in_the_entry(world: World, publish: Publish, tmp_path: Path) -> None:
+    sale = publish(opens_in=1, lasts=1, method="central", central_region="north", stock=10)
+    [pressed] = sale.press([("ada", "north", 0.1)])
+    replayed(sale)
+    path = tmp_path / "receipt.json"
+    shown = sale.call("GET", f"/purchases/{pressed.answer['id']}/receipt")
+    path.write_bytes(shown.content)
+    report = audit_receipt(path, sale.folder)
+    assert report.findings == []
+    assert report.outcome == {"request": pressed.answer["id"], "state": "won", "unit": 0}
 
 
 def test_a_lost_stock_halts_the_sale_and_is_never_set_up_anew(world: World, publish: Publish) -> None:
