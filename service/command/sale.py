@@ -84,7 +84,12 @@ def list_sales(
     for shown in answer["sales"]:
         stated = shown["terms"]
         table.add_row(
-            shown["id"], stated["title"], shown["state"], str(stated["stock"]), str(shown["winners"]), shown["opens"]
+            shown["id"],
+            stated["title"],
+            shown["state"],
+            str(stated["stock"]),
+            str(shown.get("winners", "-")),
+            shown["opens"],
         )
     Console().print(table)
 

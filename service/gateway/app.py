@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from model.outcomes import Standing
 from model.terms import Terms
 from model.wire import parse_log_line
 from service.gateway import events, openapi, problems
@@ -85,6 +86,13 @@ def _prefer(request: Request) -> bytes:
     return ",".join(request.headers.getlist("prefer")).encode("latin-1")
 
 
+def _winners(terms: Terms, standing: Standing) -> dict[str, int]:
+    """How many have won. Where units are sold at the door no decision names them, so it is known once all are sold."""
+    if terms.method == "ordered":
+        return {"winners": len(standing.winners)}
+    return {} if standing.sold_out_at is None else {"winners": terms.stock}
+
+
 def _was_routed(request: Request) -> bool:
     return ROUTED_HEADER in request.headers or is_marked_as_routed(request.url.query.encode("latin-1"))
 
@@ -150,12 +158,12 @@ class Api:
         """A sale as its readers see it."""
         if sale_id in self.book.elsewhere:
             terms = self.book.elsewhere[sale_id]
-            shown: dict[str, Any] = {"id": sale_id, "state": self._time_state(terms), "winners": 0}
+            shown: dict[str, Any] = {"id": sale_id, "state": self._time_state(terms), **_winners(terms, Standing())}
         else:
             sale = self.find(sale_id)
             terms, standing = sale.terms, sale.standing
             state = standing.state if standing.state != "open" else self._time_state(terms)
-            shown = {"id": sale_id, "state": state, "winners": len(standing.winners)}
+            shown = {"id": sale_id, "state": state, **_winners(terms, standing)}
             reason = standing.halted or standing.cancelled or standing.closed
             if reason is None and standing.sold_out_at is not None:
                 reason = "sold_out"
@@ -325,7 +333,12 @@ def make_app(api: Api, version: str) -> FastAPI:
         sale: str,
         prefer: Annotated[str | None, Header(description="wait=N: answer with the outcome if it comes in N s")] = None,  # noqa: ARG001
     ) -> Response:
-        """Enter a sale for a buyer. A buyer has one entry: a repeated call finds it."""
+        """Enter a sale for a buyer. A buyer has one entry: a repeated call finds it.
+
+        An ordered sale answers 202, and later with the outcome. Where units are sold at the door (`sharded`, `central`)
+        the outcome comes at once: 200 with the unit, or a problem, and then nothing was logged. `sharded` promises one
+        entry for a buyer in a region only; across regions it takes routing to the buyer's home.
+        """
         return response(await api.purchase(request, sale))
 
     @app.post(
@@ -337,7 +350,8 @@ def make_app(api: Api, version: str) -> FastAPI:
         """Enter a sale for up to 1 000 buyers at once. Every entry has its own outcome, in its place.
 
         All entries have one stamp, the arrival of the batch's last byte: whoever waits for a batch to fill up waits
-        at the cost of those who are in it already, and among themselves only the lottery decides.
+        at the cost of those who are in it already, and among themselves only the lottery decides. A batch is served
+        by the region that it comes to, whatever its buyers' homes are; one for a central sale goes to the central one.
         """
         return response(await api.purchase(request, sale, is_batch=True))
 
@@ -348,7 +362,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         purchase: str,
         prefer: Annotated[str | None, Header(description="wait=N: answer once there is an outcome")] = None,  # noqa: ARG001
     ) -> Response:
-        """Pending, won with rank and unit, or lost with the reason."""
+        """Pending, won with a unit (and in an ordered sale a rank), or lost with the reason."""
         return response(await api.status(request, sale, purchase))
 
     @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)

@@ -4,9 +4,10 @@ The purchase call is answered by the intake, which FastAPI never sees; FastAPI h
 functions, so its description is true of both (a test asks both and compares).
 """
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from model.stated import LARGEST_STOCK
+from model.terms import Method
 from model.vocabulary import ID_FORM
 from service.gateway.bodies import MOST_IN_A_BATCH
 
@@ -18,14 +19,24 @@ _TIME: Final = {"type": "string", "description": "RFC 9557", "examples": ["2026-
 
 PURCHASE_BODY: Final = {
     "type": "object",
-    "properties": {"buyer": {**_ID, "description": "a pseudonym chosen by the merchant; bundles are public"}},
+    "properties": {
+        "buyer": {**_ID, "description": "a pseudonym chosen by the merchant; bundles are public"},
+        "home": {**_ID, "description": "the buyer's home region; only where the operator allows such claims"},
+    },
+    "required": ["buyer"],
+    "additionalProperties": False,
+}
+
+_BATCH_ENTRY: Final = {
+    "type": "object",
+    "properties": {"buyer": _ID},
     "required": ["buyer"],
     "additionalProperties": False,
 }
 
 BATCH_BODY: Final = {
     "type": "object",
-    "properties": {"purchases": {"type": "array", "items": PURCHASE_BODY, "minItems": 1, "maxItems": MOST_IN_A_BATCH}},
+    "properties": {"purchases": {"type": "array", "items": _BATCH_ENTRY, "minItems": 1, "maxItems": MOST_IN_A_BATCH}},
     "required": ["purchases"],
     "additionalProperties": False,
 }
@@ -66,7 +77,14 @@ TERMS_BODY: Final = {
         "merchant": {"type": "string"},
         "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
         "kind": {"enum": ["flash"]},
-        "method": {"enum": ["ordered"]},
+        "method": {"enum": list(get_args(Method)), "description": "how it is sold; default ordered"},
+        "quotas": {
+            "type": "object",
+            "additionalProperties": {"type": "integer", "minimum": 0},
+            "description": "sharded: how many units each region begins with; they add up to the stock",
+        },
+        "rebalance": {"type": "boolean", "description": "sharded: whether unsold units follow demand; default true"},
+        "central_region": {**_ID, "description": "central: who has all of the stock; default the first region"},
         "stock": {"type": "integer", "minimum": 1, "maximum": LARGEST_STOCK},
         "opens": _TIME,
         "closes": _TIME,
@@ -112,13 +130,13 @@ _SALE: Final = {
             "properties": {"round": {"type": "integer"}, "published": _TIME},
         },
         "seed_commitment": {"type": "string"},
-        "winners": {"type": "integer"},
+        "winners": {"type": "integer", "description": "where units are sold at the door: once all are sold"},
         "opens": _TIME,
         "closes": _TIME,
         "entries_from": _TIME,
         "terms": {"type": "object"},
     },
-    "required": ["id", "state", "seed_commitment", "winners", "opens", "closes", "entries_from", "terms"],
+    "required": ["id", "state", "seed_commitment", "opens", "closes", "entries_from", "terms"],
 }
 
 _PROBLEM: Final = {
@@ -153,20 +171,32 @@ AUTHORIZED: Final[Responses] = {
     405: _problem("another method"),
 }
 
+_ELSEWHERE: Final = {
+    "description": "the buyer's home is another region, where callers are redirected to it: make the same call there",
+    "headers": {"Location": {"description": "the same call there", "schema": {"type": "string"}}},
+}
+
 PURCHASE: Final[Responses] = {
     **AUTHORIZED,
     200: _json("the outcome, for good", _PURCHASE, {"Preference-Applied": "the wait that was granted"}),
     202: _json("on disk, not decided yet", _PURCHASE, {"Location": "where to ask", "Retry-After": "seconds"}),
     400: _problem("not HTTP as it should be, or pipelined"),
+    307: _ELSEWHERE,
     404: _problem("no such sale, or not in this region"),
     408: _problem("the request did not come whole in time"),
-    409: _problem("certainly too early (with Retry-After), sold out (with the decision), cancelled, halted"),
+    409: _problem(
+        "certainly too early (with Retry-After), sold_out (with the decision), share_sold_out, cancelled, halted"
+    ),
     410: _problem("certainly too late, or closed"),
     411: _problem("chunked"),
     413: _problem("the body is too large"),
+    421: _problem("routed here, but not the buyer's home (not_home)"),
     422: _problem("the body breaks a rule; errors name the field"),
     431: _problem("the headers are too large"),
-    503: _problem("clock_unsafe, overloaded, outcome_unknown or region_cut_off: try again"),
+    503: _problem(
+        "clock_unsafe, overloaded, outcome_unknown, region_cut_off, region_isolated, restocking, not_ready, "
+        "stock_lost, home_unavailable or central_unreachable: try again"
+    ),
 }
 
 _BATCH: Final = {
@@ -193,21 +223,24 @@ BATCH: Final[Responses] = {
     **AUTHORIZED,
     200: _json("every entry's own outcome, in the order of the batch", _BATCH, {"Retry-After": "seconds"}),
     400: _problem("not JSON, not HTTP as it should be, or pipelined"),
+    307: _ELSEWHERE,
     404: _problem("no such sale, or not in this region"),
     408: _problem("the request did not come whole in time"),
     411: _problem("chunked"),
     413: _problem("more than 1 000 purchases, or the body is too large"),
+    421: _problem("of a central sale: routed here, which is not the central region (not_home)"),
     422: _problem("no list of purchases; errors name the field"),
     431: _problem("the headers are too large"),
-    503: _problem("overloaded, or the store is not known yet: try again"),
+    503: _problem("overloaded, the store is not known yet, or a central sale's region is unreachable: try again"),
 }
 
 STATUS: Final[Responses] = {
     **AUTHORIZED,
     200: _json("the purchase as it stands", _PURCHASE),
+    307: _ELSEWHERE,
     404: _problem("no such sale or purchase in this region"),
     422: _problem("a parameter breaks a rule"),
-    503: _problem("the store does not answer"),
+    503: _problem("the store does not answer, or the region that it was made in (home_unavailable)"),
 }
 
 _RECEIPT: Final = {
