@@ -106,11 +106,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All results, and the faults that are of no obligation."""
+    """All results, and the faults that are of no obligation.
+
+    Attributes:
+        built: the obligations themselves, in the same order.
+    """
 
     results: tuple[Result, ...]
     faults: tuple[str, ...]
     seconds: float
+    built: "tuple[Obligation, ...]" = ()
 
     @property
     def ok(self) -> bool:
@@ -161,10 +166,11 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
     results: list[Result] = []
     faults = []
     with _Panel(limit_ms) as panel:
-        pending = []
+        pending, built = [], []
         for name in names:
             try:
-                pending.append(panel.examine(build(name)))
+                built.append(build(name))
+                pending.append(panel.examine(built[-1]))
             except Exception as error:  # noqa: BLE001  (a wrong model may raise whatever it likes)
                 faults.append(f"{name} cannot be stated of the model as it is: {type(error).__name__}: {error}")
         for finished in pending:
@@ -172,7 +178,7 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
             if progress is not None:
                 progress(results[-1], len(results), len(names))
     faults += [] if only is not None else _unread(to_be_read(), results)
-    return Report(tuple(results), tuple(faults), time.perf_counter() - began)
+    return Report(tuple(results), tuple(faults), time.perf_counter() - began, tuple(built))
 
 
 def _unread(wanted: frozenset[str], results: list[Result]) -> list[str]:
@@ -190,7 +196,9 @@ class _Desk:
 
     def ask(self, text: str, expected: str, limit_ms: int) -> Future[Answer]:
         if text not in self._asked:
-            self._asked[text] = self._queue.submit(self._process.ask, text, expected, limit_ms)
+            self._asked[text] = self._queue.submit(
+                self._process.ask, text, expected, limit_ms, core=self._process.name == "z3"
+            )
         return self._asked[text]
 
     def close(self) -> None:
