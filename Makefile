@@ -14,6 +14,8 @@ LOCK := requirements.lock
 READY := $(VENV)/.ready
 PROVED := $(VENV)/proofs.json
 UV := $(shell command -v uv 2>/dev/null)
+# Whatever is imported is compiled once, not by each of a hundred processes: a gateway starts with a third of the work.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test style format proofs bench faults docs lock clean
