@@ -82,10 +82,11 @@ def test_the_draw_waits_for_the_round_and_follows_from_it(world: World, publish:
 
 def test_a_chained_beacon_and_a_server_that_lies_at_first(world: World, publish: Publish, drand: DrandServer) -> None:
     beacon = a_beacon(drand, CHAINED)
-    values = [beacon.value(number) for number in range(1, 30)]  # signed before the sale: this takes seconds
     drand.behave(lambda _, __: None)
     sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1, known_after=0.5)
-    earlier, value = values[named(sale).number - 2], values[named(sale).number - 1]
+    sale.press(BUYERS)
+    number = named(sale).number  # signed once all have pressed: it takes seconds
+    earlier, value = beacon.value(number - 1), beacon.value(number)
     lies = [
         as_told(BeaconValue(value.round, earlier.signature, value.previous_signature)),
         as_told(earlier),
@@ -94,7 +95,6 @@ def test_a_chained_beacon_and_a_server_that_lies_at_first(world: World, publish:
         b"",
     ]
     drand.behave(lambda _, __: lies.pop() if lies else as_told(value))
-    sale.press(BUYERS)
     until(sale.is_over, 120)
     assert lies == []
     judged(sale, value)
