@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from model.terms import Breach, TermsError, read_terms
 from model.vocabulary import SaleId
-from service.arbiter.beacons import Told
 from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal
+from service.arbiter.told import Told
 from service.gateway import problems
 from service.gateway.answers import Answer
 from service.gateway.times import check_zone
