@@ -19,6 +19,7 @@ from proofs.audit.receipt import audit_receipt
 from service.store import keys
 from service.world.world import ARBITER, World
 from tests.worlds import Outing, length, store, until
+from tests.worlds import fence as fence_token
 
 Publish = Callable[..., Outing]
 
@@ -94,7 +95,8 @@ def kill_and_restart(world: World, name: str) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_arbiter_gateway_and_store_die(world: World, publish: Publish) -> None:
-    """Units are on their way between three regions all the time, and everything dies under them."""
+    """Units are on their way between three regions all the time, and everything dies under them. Last, an arbiter that
+    was stopped for a while goes on beside the one that has taken over."""
     quotas = {"north": 20, "south": 360, "west": 20}
     sale = publish(opens_in=1, lasts=60, method="sharded", quotas=quotas, stock=400)
     chance = random.Random(8)
@@ -105,6 +107,11 @@ def test_nothing_is_lost_or_doubled_when_arbiter_gateway_and_store_die(world: Wo
         until(lambda sold=sold: sale.logged("north") > sold + 20 or sale.is_over())
         kill_and_restart(world, ARBITER)
         os.kill(world.embedded[region].pid, signal.SIGKILL)
+    token = fence_token(world)
+    world.send(ARBITER, signal.SIGSTOP)
+    world.start_twin(ARBITER, "arbiter-twin")
+    until(lambda: fence_token(world) > token)
+    world.send(ARBITER, signal.SIGCONT)
     kill_and_restart(world, "gateway-north-1")
     pressing.result()
     until(sale.is_over)
