@@ -2,17 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from service.command.base import CannotRun
+from service.command.base import CannotRun, progress
 
 
 class Part(StrEnum):
@@ -41,8 +38,9 @@ def compare(
     from service.compare.real import RealError, play_really
     from service.compare.report import print_comparison
     from service.compare.simulation import FULL_SALES, QUICK_SALES, Effort, simulate
-    from service.compare.sweeps import all_sweeps
+    from service.compare.sweeps import Sweep, all_sweeps
     from service.compare.tables import certainly_inverted
+    from service.compare.tally import Played
     from service.store.embedded import EmbeddedStoreError
     from service.world.world import WorldError
 
@@ -54,10 +52,10 @@ def compare(
     except PlotError as error:
         raise CannotRun(str(error)) from error
     sales, sales_of_sweeps = QUICK_SALES if quick else FULL_SALES
-    simulated: Any = ()
-    sweeps: Any = ()
-    real: Any = ()
-    with _progress() as tell:
+    simulated: list[Played] = []
+    sweeps: list[Sweep] = []
+    real: list[Played] = []
+    with progress() as tell:
         effort = Effort(seed, sales, sales_of_sweeps, tell)
         if only is not Part.REAL:
             simulated, sweeps = simulate(effort), all_sweeps(effort)
@@ -104,16 +102,3 @@ def _write(
             html.write_text(page(comparison, drawn), encoding="utf-8")
     except OSError as error:
         raise CannotRun(f"{error.filename}: {error.strerror}") from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _what, _done: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda what, done: bar.update(task, description=what, completed=done)

@@ -18,6 +18,7 @@ from service.compare.methods import (
     SHARDED,
     TIMESTAMPS,
 )
+from service.compare.real import CLOCK_OFF_NS
 from service.compare.recording import REACTION_NS
 from service.compare.scene import BOTS, EQUAL, LOPSIDED, RUSH, SECOND, UNSOLD, Scene
 from service.compare.sweeps import far_share
@@ -41,7 +42,7 @@ def page(comparison: Comparison, plots: Mapping[str, bytes]) -> str:
     parts = [
         "<h1>Selling what everybody wants at the same moment</h1>",
         *(_simulated(comparison, plots) if comparison.simulated else ()),
-        *(_real(comparison.real) if comparison.real else ()),
+        *(_real(comparison.real, plots) if comparison.real else ()),
         *_how_it_was_found(comparison),
     ]
     return (
@@ -76,7 +77,10 @@ def _simulated(comparison: Comparison, plots: Mapping[str, bytes]) -> Iterable[s
     yield from _patience(equal, plots)
     yield "<h2>Every scene</h2>"
     for played in comparison.simulated:
-        yield f"<h3>{escape(played.scene.title)}</h3>" + _text(f"{played.scene.tells} {_terms(played.scene)}")
+        off_ms = tuple(off_ns / 1e6 for off_ns in played.scene.clocks_off_ns)
+        clocks = f"; clocks off by {off_ms[0]:+g} ms and {off_ms[1]:+g} ms."
+        told = f"{played.scene.tells} {_terms(played.scene)}{clocks}"
+        yield f"<h3>{escape(played.scene.title)}</h3>" + _text(told)
         yield _table(scene_table(played))
     yield "<h2>Every sweep</h2>"
     yield from (_table(sweep_table(sweep)) for sweep in comparison.sweeps)
@@ -192,22 +196,26 @@ def _patience(equal: Played, plots: Mapping[str, bytes]) -> Iterable[str]:
     yield _figure("waits", "From pressing (or from the opening, for those in a lobby) to knowing. Winners only.", plots)
 
 
-def _real(real: Iterable[Played]) -> Iterable[str]:
+def _real(real: Iterable[Played], plots: Mapping[str, bytes]) -> Iterable[str]:
     yield "<h2>On real processes</h2>"
     yield _text(
         "The same kind of recording, pressed over HTTP on the shipped programs of this machine: two regions at their "
-        "distances, each with a store, a clock that is wrong and its clock daemon, gateways and an arbiter. Stamps are "
-        "made by the kernel, entries are on disk before they count. What the processes themselves need is in these "
-        "figures, and this machine carries the buyers too."
+        f"distances, each with a store, a clock that is wrong by {_ms(CLOCK_OFF_NS)} (the near one's slow, the far one's "
+        "fast) and its clock daemon, gateways and an arbiter. Stamps are made by the kernel, entries are on disk before "
+        "they count. What the processes themselves need is in these figures, and this machine carries the buyers too."
     )
     for played in real:
-        yield f"<h3>{escape(played.scene.title)}</h3>" + _text(f"{played.scene.tells} {_terms(played.scene)}")
+        yield f"<h3>{escape(played.scene.title)}</h3>" + _text(f"{played.scene.tells} {_terms(played.scene)}.")
         yield _table(scene_table(played))
         for name, figures in played.by_method.items():
             if figures.untold:
                 yield _text(
                     f"{METHODS[name].title}: {figures.untold} buyers got no outcome, however often they pressed."
                 )
+        yield _figure(
+            f"{played.scene.name}-winners", "Winners of the far region; fair is its part of the buyers.", plots
+        )
+        yield _figure(f"{played.scene.name}-waits", "From pressing to knowing, over HTTP. Winners only.", plots)
 
 
 def _how_it_was_found(comparison: Comparison) -> Iterable[str]:
@@ -233,10 +241,9 @@ def _how_it_was_found(comparison: Comparison) -> Iterable[str]:
 
 
 def _terms(scene: Scene) -> str:
-    off_ms = tuple(off_ns / 1e6 for off_ns in scene.clocks_off_ns)
     return (
         f"{scene.buyers:,} buyers, {scene.stock} units, {scene.lasts_ns / SECOND:g} s; ε {_ms(scene.skew_bound_ns)}, "
-        f"W {_ms(scene.tie_window_ns)}; clocks off by {off_ms[0]:+g} ms and {off_ms[1]:+g} ms."
+        f"W {_ms(scene.tie_window_ns)}"
     )
 
 

@@ -49,6 +49,12 @@ def draw(comparison: Comparison) -> dict[str, bytes]:
         )
     for sweep in comparison.sweeps:
         drawn[sweep.name] = _curves(sweep)
+    for played in comparison.real:
+        name, by_method = played.scene.name, played.by_method
+        fair = 100 * next(iter(by_method.values())).far_of_buyers
+        title = "Real processes: the far region's part of the winners"
+        drawn[f"{name}-winners"] = _bars(by_method, lambda figures: figures.far_of_winners, title, "%", 100, fair)
+        drawn[f"{name}-waits"] = _waits(by_method)
     return drawn
 
 

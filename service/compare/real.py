@@ -39,7 +39,7 @@ from service.compare.tally import Played, Tally, figures, tally
 from service.world.crowd import Crowd, Press, Pressed
 from service.world.world import RegionPlan, World, WorldPlan
 
-_CLOCK_OFF_NS: Final = 20 * MILLISECOND
+CLOCK_OFF_NS: Final = 20 * MILLISECOND
 _AHEAD_SECONDS: Final = 2.5
 """From publishing to the first moment at which anybody may enter."""
 _PATIENCE_SECONDS: Final = 20
@@ -97,8 +97,8 @@ def world_plan() -> WorldPlan:
     near_ns, far_ns = CROWD.distances_ns
     return WorldPlan(
         (
-            RegionPlan(NEAR, near_ns / SECOND, offset_ns=-_CLOCK_OFF_NS, drift_ppb=-20_000),
-            RegionPlan(FAR, far_ns / SECOND, offset_ns=_CLOCK_OFF_NS, drift_ppb=20_000),
+            RegionPlan(NEAR, near_ns / SECOND, offset_ns=-CLOCK_OFF_NS, drift_ppb=-20_000),
+            RegionPlan(FAR, far_ns / SECOND, offset_ns=CLOCK_OFF_NS, drift_ppb=20_000),
         )
     )
 

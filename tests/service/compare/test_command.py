@@ -36,7 +36,8 @@ def one_sale(monkeypatch: pytest.MonkeyPatch) -> None:
 def comparison() -> Comparison:
     effort = Effort(seed=1, sales=2, sales_of_sweeps=1)
     simulated = simulate(effort)
-    return Comparison(1, simulated, all_sweeps(effort), simulated[:1])
+    real = [replace(played, scene=replace(played.scene, name="real")) for played in simulated[:1]]
+    return Comparison(1, simulated, all_sweeps(effort), real)
 
 
 @pytest.fixture(scope="module")
