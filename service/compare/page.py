@@ -200,9 +200,10 @@ def _real(real: Iterable[Played], plots: Mapping[str, bytes]) -> Iterable[str]:
     yield "<h2>On real processes</h2>"
     yield _text(
         "The same kind of recording, pressed over HTTP on the shipped programs of this machine: two regions at their "
-        f"distances, each with a store, a clock that is wrong by {_ms(CLOCK_OFF_NS)} (the near one's slow, the far one's "
-        "fast) and its clock daemon, gateways and an arbiter. Stamps are made by the kernel, entries are on disk before "
-        "they count. What the processes themselves need is in these figures, and this machine carries the buyers too."
+        f"distances, each with a store, a clock that is wrong by {_ms(CLOCK_OFF_NS)} (the near one's is slow, the far "
+        "one's fast) and its clock daemon, gateways and an arbiter. Stamps are made by the kernel, entries are on disk "
+        "before they count. What the processes themselves need is in these figures, and this machine carries the "
+        "buyers too."
     )
     for played in real:
         yield f"<h3>{escape(played.scene.title)}</h3>" + _text(f"{played.scene.tells} {_terms(played.scene)}.")
