@@ -4,7 +4,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -34,6 +34,7 @@ def compare(
     """
     from service.compare.comparison import Comparison
     from service.compare.methods import LOTTERY, LOTTERY_LOBBY
+    from service.compare.page import page
     from service.compare.plots import PlotError, check_installed, draw
     from service.compare.real import RealError, play_really
     from service.compare.report import print_comparison
@@ -67,7 +68,17 @@ def compare(
     comparison = Comparison(seed, simulated, sweeps, real)
     print_comparison(comparison, Console(width=None if sys.stdout.isatty() else 132))
     drawn = draw(comparison) if html is not None or plots is not None else {}
-    _write(comparison, drawn, html, as_json, plots)
+    try:
+        if as_json is not None:
+            as_json.write_text(json.dumps(comparison.plain(), indent=2) + "\n")
+        if plots is not None:
+            plots.mkdir(exist_ok=True)
+            for name, png in drawn.items():
+                (plots / f"{name}.png").write_bytes(png)
+        if html is not None:
+            html.write_text(page(comparison, drawn), encoding="utf-8")
+    except OSError as error:
+        raise CannotRun(f"{error.filename}: {error.strerror}") from error
     broken = [name for name in (LOTTERY, LOTTERY_LOBBY) if certainly_inverted(comparison.simulated, name)[0]]
     if broken:
         sys.stderr.write("firstcome: the window lottery let down somebody who certainly came first\n")
@@ -84,21 +95,3 @@ def _check_place(flag: str, path: Path | None, is_folder: bool) -> None:
         raise CannotRun(f"{flag} {path}: is a folder; name a file")
     if not path.parent.is_dir():
         raise CannotRun(f"{flag} {path}: there is no folder {path.parent}")
-
-
-def _write(
-    comparison: Any, drawn: dict[str, bytes], html: Path | None, as_json: Path | None, plots: Path | None
-) -> None:
-    from service.compare.page import page
-
-    try:
-        if as_json is not None:
-            as_json.write_text(json.dumps(comparison.plain(), indent=2) + "\n")
-        if plots is not None:
-            plots.mkdir(exist_ok=True)
-            for name, png in drawn.items():
-                (plots / f"{name}.png").write_bytes(png)
-        if html is not None:
-            html.write_text(page(comparison, drawn), encoding="utf-8")
-    except OSError as error:
-        raise CannotRun(f"{error.filename}: {error.strerror}") from error

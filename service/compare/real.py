@@ -44,8 +44,8 @@ _AHEAD_SECONDS: Final = 2.5
 """From publishing to the first moment at which anybody may enter."""
 _PATIENCE_SECONDS: Final = 20
 _TRIES: Final = 12
-_OUTCOMES: Final = (httpx.codes.OK, httpx.codes.CONFLICT)
-"""An outcome, or that everything is sold or the sale is over."""
+_OUTCOMES: Final = (httpx.codes.OK, httpx.codes.CONFLICT, httpx.codes.GONE)
+"""An outcome; that everything is sold; that the sale is over."""
 
 _OUR_CLOCKS: Final[Mapping[str, Any]] = {
     "skew_bound_ns": 50 * MILLISECOND,
