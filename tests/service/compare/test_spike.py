@@ -15,7 +15,7 @@ from service.compare.scene import FAR, REGIONS, RUSH
 from service.compare.sweeps import BIASES, STOCKS
 from tests.service.compare.oracle import Mean, late_share, mean
 
-RUNS = 30
+RUNS = 24
 MOST_ERRORS = 4.0
 
 
