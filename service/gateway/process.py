@@ -102,7 +102,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.create_task(book.tail(), name="tail"),
         asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
         *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
-        *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy == "redirect" else []),
+        *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy != "serve" else []),
         *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
     ]
     try:
