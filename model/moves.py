@@ -8,10 +8,10 @@
 The scripts of the stores write them as text; reading is as strict as everywhere (`wire.py`).
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from model.units import read_units, units_text
-from model.vocabulary import Entry, Granted, Line, Refused, Stocked, Taken
+from model.vocabulary import Entry, Granted, Line, RefusalReason, Refused, RegionName, Stocked, Taken, is_id
 from model.wire import canonical, log_line, parse_canonical, parse_log_line
 
 
@@ -61,15 +61,32 @@ def parse_line(line: bytes) -> Line:
 
 
 def _read(fields: dict[str, Any]) -> Line:
-    seq, units = fields["seq"], read_units(fields["units"])
+    seq, units = _number(fields["seq"]), read_units(fields["units"])
     match fields["type"]:
         case "stocked":
             return Stocked(seq, units)
         case "granted":
-            return Granted(seq, fields["number"], fields["to"], units)
+            return Granted(seq, _number(fields["number"]), _name(fields["to"]), units)
         case "taken":
-            return Taken(seq, fields["donor"], fields["number"], units)
+            return Taken(seq, _name(fields["donor"], or_none=True), _number(fields["number"]), units)
         case "refused":
-            return Refused(seq, fields["donor"], fields["number"], units, fields["reason"])
+            donor, number = _name(fields["donor"], or_none=True), _number(fields["number"])
+            if fields["reason"] not in get_args(RefusalReason):
+                raise ValueError(f"{fields['reason']!r:.100} is no reason to refuse a grant")
+            return Refused(seq, donor, number, units, fields["reason"])
         case other:
             raise ValueError(f"{other!r} is no type of line")
+
+
+def _number(value: object) -> int:
+    """Lines and grants are numbered from 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r:.100} is not a number from 1")
+    return value
+
+
+def _name(value: object, or_none: bool = False) -> RegionName:
+    """A region; "" stands for the arbiter, where it may."""
+    if not isinstance(value, str) or not (is_id(value) or (or_none and not value)):
+        raise ValueError(f"{value!r:.100} is no name of a region")
+    return value

@@ -9,7 +9,7 @@ stop on what the former left standing:
 3. `signing.py`: manifest and checkpoints are signed by the keys that the terms name.
 4. `clocks.py`, `journal.py`: what each host's clock could know, from the raw timestamps.
 5. `logs.py`: each region's log, gapless and chained; no stamp surer than its clock. Where units are sold at the door,
-   `door.py`: each step of a share; `places.py`: what regions gave and took, and where every unit is.
+   `door.py`: each step of a share; `places.py`: who took what others gave, and where every unit is.
 6. `decisions.py`: every decision replayed.
 7. `outcomes.py`: every outcome derived.
 8. `promises.py`: every promise of `model/invariants.py`.
@@ -75,6 +75,7 @@ def _walk(case: Case) -> Evidence:
         ("signatures", check_signatures),
         ("heads", check_heads),
         ("clock journals", journals),
+        *method.before,
         ("regions' logs", lambda case: check_logs(case, evidence, method.reader)),
         *method.between,
         ("decisions, made again", check_decisions),

@@ -24,7 +24,7 @@ from proofs.audit.door import DoorLog
 from proofs.audit.entries import OnlyEntries, Reader
 from proofs.audit.fairness import Fairness
 from proofs.audit.outcomes import REASONS, check_door_outcomes, check_outcomes
-from proofs.audit.places import check_places
+from proofs.audit.places import check_grants, check_places
 from proofs.audit.series import drawn
 
 Stop: TypeAlias = Callable[[Case], None]
@@ -38,7 +38,8 @@ class Method:
         kinds: the types of decision that such a sale may have.
         reasons: why somebody who was logged may have lost.
         reader: how its regions' logs are read.
-        between: what is asked of the logs together, before decisions are made again; with what that stop is called.
+        before: what is asked of the logs together before each is read for itself; with what that stop is called.
+        between: what is asked of them once they are sound, before decisions are made again.
         check_outcomes: what everybody was told.
         promises: of `model/invariants.py`, those that are about such sales.
         winners_ns: the stamps of those who won, by region.
@@ -50,6 +51,7 @@ class Method:
     kinds: tuple[str, ...]
     reasons: tuple[str, ...]
     reader: Reader
+    before: tuple[tuple[str, Stop], ...]
     between: tuple[tuple[str, Stop], ...]
     check_outcomes: Stop
     promises: tuple[Invariant, ...]
@@ -77,6 +79,7 @@ ORDERED: Final = Method(
     kinds=("seen", "won", "sold_out", "cut_off", "cancelled", "halted", "complete", "beacon", "closed"),
     reasons=REASONS,
     reader=OnlyEntries,
+    before=(),
     between=(),
     check_outcomes=check_outcomes,
     promises=PROMISES,
@@ -89,6 +92,7 @@ AT_THE_DOOR: Final = Method(
     kinds=("seen", "sold_out", "cut_off", "fenced", "reissued", "cancelled", "halted", "complete", "closed"),
     reasons=(),
     reader=DoorLog,
+    before=(("grants and who took them", check_grants),),
     between=(("units, region by region", check_places),),
     check_outcomes=check_door_outcomes,
     promises=(stamps_keep_their_bound_and_the_sales_hours, no_stamp_follows_below_a_mark_that_was_seen),

@@ -23,6 +23,7 @@ from model.note import (
     parse_note,
     region_origin,
 )
+from model.vocabulary import Fenced
 from model.wire import canonical
 from proofs.audit.case import DECISIONS, Case, log_file
 from proofs.audit.manifest import FILE as MANIFEST
@@ -126,7 +127,7 @@ def check_against_logs(case: Case) -> None:
         if checkpoint is None:
             continue
         at = case.at_checkpoint.get(log)
-        if checkpoint.size != size and not _may_differ(case, log):
+        if checkpoint.size != size and (not _may_differ(case, log) or _went_on(case, log, size, checkpoint.size)):
             rule = "a checkpoint covers the whole log, and the log all of the checkpoint"
             case.found(_file(log), size or None, rule, f"{size} lines", f"{checkpoint.size} lines, as signed")
         elif at is None:
@@ -168,6 +169,14 @@ def _may_differ(case: Case, log: str) -> bool:
         return True
     standing = case.decided.standing
     return log.removeprefix("regions/") in standing.cut_offs or standing.halted is not None
+
+
+def _went_on(case: Case, log: str, size: int, signed: int) -> bool:
+    """Whether a region has signed more than it had when it was fenced out: it had been stopped before, and its log read
+    to the end."""
+    fenced = () if case.decided is None else case.decided.decisions
+    names = {each.region for each in fenced if isinstance(each, Fenced)}
+    return signed > size and log.removeprefix("regions/") in names
 
 
 def _is_accused(case: Case, log: str) -> bool:

@@ -34,6 +34,13 @@ def publish(
     stock: Annotated[int, typer.Option(help="With --opens-in.")] = 10,
     region: Annotated[list[str] | None, typer.Option(help="With --opens-in: a region; may be repeated.")] = None,
     skew_bound_ms: Annotated[int, typer.Option(help="With --opens-in: ε in milliseconds.")] = 50,
+    method: Annotated[str, typer.Option(help="With --opens-in: ordered, sharded or central.")] = "ordered",
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGION=UNITS", help="With --method sharded: a region's share; alike if not said."),
+    ] = None,
+    central_region: Annotated[str, typer.Option(help="With --method central: who has the stock.")] = "",
+    rebalance: Annotated[bool, typer.Option(help="With --method sharded: move units to where they sell.")] = True,
     idempotency_key: Annotated[str | None, typer.Option(help="Repeat with the same key to be sure.")] = None,
     gateway: Gateway = HERE,
     as_json: AsJson = False,
@@ -44,7 +51,11 @@ def publish(
     """
     if (terms is None) == (opens_in is None):
         raise CannotRun("name a file of terms, or say --opens-in SECONDS")
-    stated = _read(terms) if terms is not None else _to_try(opens_in or 0, lasts, title, stock, region, skew_bound_ms)
+    if terms is not None:
+        stated = _read(terms)
+    else:
+        stated = _to_try(opens_in or 0, lasts, title, stock, region, skew_bound_ms)
+        stated |= _by_method(method, stock, stated["regions"], quota, central_region, rebalance)
     headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
     answer = _call("POST", gateway, "/v1/sales", token, body=stated, headers=headers)
     typer.echo(
@@ -235,6 +246,23 @@ def _to_try(
         "regions": regions or ["here"],
         "skew_bound_ns": str(skew_bound_ms * 1_000_000),
     }
+
+
+def _by_method(
+    method: str, stock: int, regions: list[str], quotas: list[str] | None, central_region: str, rebalance: bool
+) -> dict[str, Any]:
+    """The terms that a method has of its own."""
+    if method == "central":
+        return {"method": method, **({"central_region": central_region} if central_region else {})}
+    if method != "sharded":
+        return {"method": method}
+    shares = {name: stock // len(regions) + (place < stock % len(regions)) for place, name in enumerate(regions)}
+    if quotas:
+        try:
+            shares = {name: int(units) for name, _, units in (one.rpartition("=") for one in quotas)}
+        except ValueError as error:
+            raise CannotRun(f"say a share as --quota REGION=UNITS: {error}") from error
+    return {"method": method, "quotas": shares, "rebalance": rebalance}
 
 
 def _call(

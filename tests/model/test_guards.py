@@ -85,6 +85,17 @@ def units_are_sold_one_by_one(sold: int, stock: int, _c: int, _d: int) -> None:
     assert guards.in_stock(sold, stock) == (stock - sold >= 1)
 
 
+def a_region_gives_some_and_keeps_the_rest(wanted: int, free: int, _c: int, _d: int) -> None:
+    assert guards.may_give(wanted, free) == (0 < wanted <= free)
+
+
+def a_grant_is_taken_by_whom_it_is_for_and_once(times: int, region: int, other: int, unit: int) -> None:
+    assert guards.may_take(times) == (times == 0)
+    assert not (guards.may_take(times) and guards.may_take(times + 1))
+    assert guards.is_ones_own(region, other) == guards.is_ones_own(other, region) == (region == other)
+    assert guards.is_next_to_sell(unit, other) == (unit == other)
+
+
 def terms_cover_their_clocks(window: int, skew: int, grace: int, now: int) -> None:
     assert guards.window_covers_clocks(window, skew) == (window >= skew + skew)
     assert guards.grace_covers_clocks(grace, skew) == (grace > skew + skew)

@@ -16,8 +16,8 @@ from proofs.audit.page import page
 from proofs.audit.receipt import ReceiptReport, audit_receipt
 from proofs.audit.report import Report
 from proofs.audit.story import story
-from tests.proofs.door_sales import MS, DoorSale, a_door_sale
-from tests.proofs.sales import a_sale
+from tests.proofs.door_sales import DoorSale, a_door_sale
+from tests.proofs.sales import MS, a_sale
 
 SALES = {
     "sharded": a_door_sale(),
@@ -200,7 +200,7 @@ def test_a_receipt_shows_a_unit_by_the_region_s_signature_alone(shown: tuple[Pat
 
 
 def test_a_receipt_that_says_anything_else_is_refused(shown: tuple[Path, dict], tmp_path: Path) -> None:
-    bundle, receipt = shown
+    _, receipt = shown
     outcome = receipt["outcome"]
     for wrong, rule in (
         ({"outcome": {**outcome, "unit": outcome["unit"] + 1}}, "has won the unit in it"),

@@ -3,7 +3,7 @@
 `proofs/protocol.py` says in relations what the model computes with heaps and dictionaries. A test that wrote those
 relations a third time would compare two readings and prove neither. So the terms themselves are taken, the very
 objects that the solvers are asked about, and are written out as Python: a quantifier becomes `all(…)` or `any(…)` over
-the members of a finite sort, a function a table. What comes out is fast enough to be asked after every step.
+the members of a finite sort, a function a table (of several members, a table of their tuples). What comes out is fast enough to be asked after every step.
 
 `test_finite.py` has z3 itself say the same of the same worlds.
 """
@@ -111,6 +111,8 @@ class Formula:
                 return _name(term.decl().name())
             case z3.Z3_OP_UNINTERPRETED, [part]:
                 return f"{_name(term.decl().name())}[{part}]"
+            case z3.Z3_OP_UNINTERPRETED, _:
+                return f"{_name(term.decl().name())}[{', '.join(parts)}]"
         raise NotImplementedError(f"{term.decl()} has no reading here")
 
 
@@ -183,7 +185,9 @@ def facts(world: World, terms: Sequence[Term], unknown: Container[str] = ()) -> 
             yield symbol() == value_of.get(value, value)
         else:
             for member, value in world.tables[name].items():
-                yield symbol(constants[str(symbol.domain(0))][member]) == value_of.get(value, value)
+                given = member if symbol.arity() > 1 else (member,)
+                named = (constants[str(symbol.domain(at))][each] for at, each in enumerate(given))
+                yield symbol(*named) == value_of.get(value, value)
 
 
 def _walk(term: Term) -> Iterator[Term]:
@@ -196,12 +200,14 @@ def _walk(term: Term) -> Iterator[Term]:
             rest.extend(one.children())
 
 
+@cache
 def _symbols(term: Term) -> dict[str, Any]:
     """The uninterpreted functions and constants in a term, by name."""
     applied = (one for one in _walk(term) if z3.is_app(one) and one.decl().kind() == z3.Z3_OP_UNINTERPRETED)
     return {one.decl().name(): one.decl() for one in applied}
 
 
+@cache
 def _sorts(term: Term) -> set[Any]:
     """The sorts of a term's members, quantified or named."""
     found = set()
