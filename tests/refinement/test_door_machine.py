@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -156,13 +156,13 @@ class Watched:
 class Course:
     """A sale's way through the states of the proofs, and how often each step was taken."""
 
-    taken = Counter[str]()
+    taken: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, story: DoorStory) -> None:
         self.seen = Watched(story)
         self.story = story
         for unit in range(story.terms.stock):
-            assert beginning()(World(self._members([], []), {**self._always(unit, [], []), **self._now("", unit)}))
+            assert beginning()(World(self._members([], []), {**self._always(unit, []), **self._now("", unit)}))
 
     def _members(self, requests: Sequence[str], grants: Sequence[str]) -> dict[str, list[str]]:
         return {"Region": list(self.story.terms.regions), "Request": [NOBODY, *requests], "Grant": [NOBODY, *grants]}
@@ -170,7 +170,7 @@ class Course:
     def _now(self, tag: str, unit: int, requests: Sequence[str] = (), grants: Sequence[str] = ()) -> dict[str, Any]:
         return self.seen.tables(tag, unit, self._members(requests, grants))
 
-    def _always(self, unit: int, requests: list[str], grants: list[str]) -> dict[str, Any]:
+    def _always(self, unit: int, grants: Sequence[str]) -> dict[str, Any]:
         """What never changes; a grant that there is later had its name and its units before."""
         terms, regions = self.story.terms, self.story.terms.regions
         named = {str(name): grant for name, grant in self.seen.grants.items()}
@@ -199,7 +199,7 @@ class Course:
         requests, grants = list(self.seen.entries), [str(name) for name in self.seen.grants]
         for unit in units:
             was = snapshots[unit](requests, grants)
-            tables = {**self._always(unit, requests, grants), **was, **self._now("+", unit, requests, grants)}
+            tables = {**self._always(unit, grants), **was, **self._now("+", unit, requests, grants)}
             world = World(self._members(requests, grants), tables)
             integers = sorted({unit, *(got for _, got in list(self.seen.entries.values())[-1:])})
             assert {name for name, claim in steps().items() if claim.holds(world, integers)} == {expected}
@@ -229,15 +229,15 @@ class Course:
         """The world is as assumed, and every invariant holds."""
         requests, grants = list(self.seen.entries), [str(name) for name in self.seen.grants]
         for unit in units:
-            tables = {**self._always(unit, requests, grants), **self._now("", unit, requests, grants)}
+            tables = {**self._always(unit, grants), **self._now("", unit, requests, grants)}
             world = World(self._members(requests, grants), tables)
             assert [name for name, formula in kept().items() if not formula(world)] == []
 
     def can_take(self, name: Name, region: str) -> bool:
         """Whether the proofs let a region take a grant now."""
-        requests, grants = list(self.seen.entries), [str(each_name) for each_name in self.seen.grants]
+        requests, grants = list(self.seen.entries), [str(made) for made in self.seen.grants]
         tables = {
-            **self._always(0, requests, grants),
+            **self._always(0, grants),
             **self._now("", 0, requests, grants),
             "t": str(name),
             "x": region,
