@@ -19,7 +19,13 @@ def advise_command(
         list[Path], typer.Argument(help="Journals of the hosts that will stamp; also their older files.")
     ],
     refuse_at_most: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="The part of the time in which refusals are acceptable.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            envvar="CLOCKD_REFUSE_AT_MOST",
+            help="The part of the time in which refusals are acceptable.",
+        ),
     ] = 0.001,
     as_json: AsJson = False,
 ) -> None:

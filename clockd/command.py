@@ -110,7 +110,12 @@ def run_command(
         typer.Option(envvar="CLOCKD_MAX_POLL_SECONDS", min=1, max=MOST_SECONDS, help="Ask it no less often."),
     ] = None,
     allow_fast_polling: Annotated[
-        bool, typer.Option("--allow-fast-polling", help="Poll more often than every 16 s: your own servers only.")
+        bool,
+        typer.Option(
+            "--allow-fast-polling",
+            envvar="CLOCKD_ALLOW_FAST_POLLING",
+            help="Poll more often than every 16 s: your own servers only.",
+        ),
     ] = False,
     max_drift_ppb: Annotated[
         int,
@@ -164,11 +169,19 @@ def run_command(
     ] = None,
     trust_local_servers: Annotated[
         bool,
-        typer.Option("--trust-local-servers", help="Take a chronyd that has no source but its own clock, too."),
+        typer.Option(
+            "--trust-local-servers",
+            envvar="CLOCKD_TRUST_LOCAL_SERVERS",
+            help="Take a chronyd that has no source but its own clock, too.",
+        ),
     ] = False,
     refuse_local_servers: Annotated[
         bool,
-        typer.Option("--refuse-local-servers", help="Refuse NTP servers that have no source but their own clock."),
+        typer.Option(
+            "--refuse-local-servers",
+            envvar="CLOCKD_REFUSE_LOCAL_SERVERS",
+            help="Refuse NTP servers that have no source but their own clock.",
+        ),
     ] = False,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
     local_reference: LocalReferenceFlag = False,
@@ -323,8 +336,12 @@ def sources_command(page: PagePath = DEFAULT_PAGE, as_json: AsJson = False) -> N
 def check(
     page: PagePath = DEFAULT_PAGE,
     host_clock: HostClockSpec = "real",  # type: ignore[assignment]  # typer runs the parser on defaults too
-    warn_bound_ns: Annotated[int, typer.Option(min=1, help="Warn above this bound.")] = 10_000_000,
-    critical_bound_ns: Annotated[int, typer.Option(min=1, help="Critical above this bound.")] = 50_000_000,
+    warn_bound_ns: Annotated[
+        int, typer.Option(min=1, envvar="CLOCKD_WARN_BOUND_NS", help="Warn above this bound.")
+    ] = 10_000_000,
+    critical_bound_ns: Annotated[
+        int, typer.Option(min=1, envvar="CLOCKD_CRITICAL_BOUND_NS", help="Critical above this bound.")
+    ] = 50_000_000,
     as_json: AsJson = False,
 ) -> None:
     """A monitoring plugin: one line, exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.

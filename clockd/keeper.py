@@ -11,7 +11,7 @@ from typing import Final
 
 from clockd import leap, polling
 from clockd.journal import Record, broke_record, state_record, update_record
-from clockd.ntp.exchange import STRATA, Exchange, Reason, Rejected
+from clockd.ntp.exchange import STRATA, Exchange, Reason, Rejected, rests_on_local_clock
 from clockd.states import State, Why
 from clockd.tracking import (
     STALE_AFTER_POLLS,
@@ -50,6 +50,7 @@ class Source:
     reach: int = 0  # the last eight questions, a bit each, newest lowest: as chrony and ntpd show it
     rejected: Counter[str] = field(default_factory=Counter)
     news: Exchange | None = None  # taken since the last update
+    is_local: bool = False  # it has no source but its own clock
 
     @property
     def stale_ns(self) -> int:
@@ -115,6 +116,10 @@ class Keeper:
         source.voice = hear(source.voice, answer, self.oscillator)
         source.poll = polling.answered(source.poll, source.voice, self.oscillator)
         source.news = answer
+        is_local = rests_on_local_clock(answer.reference_id)
+        if is_local and not source.is_local:
+            self.notes.append(("source_has_no_source", {"source": source.name}))
+        source.is_local = is_local
         if source.voice.broken is Broken.STEP and source.voice.exchanges == 1:
             self.notes.append(("source_contradicts_itself", {"source": source.name}))
             self._hurry(but=source.name)

@@ -7,10 +7,9 @@ other: one "exchange" with the host's own clock. The page, the log and every bun
 from typing import Final
 
 from clockd.host import HostClock
-from clockd.ntp.exchange import Exchange
+from clockd.ntp.exchange import LOCAL_REFERENCE_ID, Exchange
 
 LOCAL_STRATUM: Final = 10  # what chrony's `local` tells its clients: no reference behind this
-LOCAL_REFERENCE_ID: Final = int.from_bytes(b"LOCL", "big")
 
 
 class LocalReference:

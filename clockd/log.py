@@ -12,6 +12,7 @@ ADVICE: Final = {
     "local_reference": "for trying things out only: name real sources for a sale that matters",
     "machine_moved": "nothing for now; keep this machine where it is while a sale is open (runbook ClockDisrupted)",
     "source_contradicts_itself": "nothing once; if it does so again, replace it (runbook ClockFalseticker)",
+    "source_has_no_source": "it tells its own clock: give it a source, or refuse it with --refuse-local-servers",
     "source_rejected": "see the reason; kiss_deny and kiss_rate are its operator's wish (runbook ClockSourceLost)",
     "suspended": "keep hosts of a sale from sleeping (runbook ClockDisrupted)",
     "the webhook was not taken; trying again": "look at the receiver; the newest state is sent until it is taken",

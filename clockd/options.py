@@ -131,7 +131,12 @@ HostClockSpec = Annotated[
     ),
 ]
 LocalReferenceFlag = Annotated[
-    bool, typer.Option("--local-reference", help="Take this host's own clock for true. For trying things out.")
+    bool,
+    typer.Option(
+        "--local-reference",
+        envvar="CLOCKD_LOCAL_REFERENCE",
+        help="Take this host's own clock for true. For trying things out.",
+    ),
 ]
 LocalBound = Annotated[
     int, typer.Option("--local-bound-ns", min=0, envvar="CLOCKD_LOCAL_BOUND_NS", help="… to within this.")

@@ -20,9 +20,9 @@ from clockd.host import (
     ReceiveTimes,
     receive_time_ns,
 )
-from clockd.local import LOCAL_REFERENCE_ID, LOCAL_STRATUM
+from clockd.local import LOCAL_STRATUM
 from clockd.ntp.client import Server
-from clockd.ntp.exchange import STRATA
+from clockd.ntp.exchange import LOCAL_REFERENCE_ID, STRATA
 from clockd.ntp.packet import CLIENT, PACKET_BYTES, SERVER, UNSYNCHRONIZED, VERSION, Packet, decode, encode, to_ntp
 from clockd.reader import Reader, Reading, Stamp
 

@@ -1,4 +1,4 @@
-"""One mutant in the model's place: who notices? Run as `python -m proofs.attack` by whoever asks (`mutants.py`).
+"""One mutant in the model's place: who notices? `mutants.py` asks, in copies of its own process.
 
 A mutant takes its function's place, in its module and wherever a module of ours imported it by name; the obligations
 that rest on it are built anew and asked of z3 again, as they are now. A question whose answer is known is not asked: a
@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proofs import rooms
 from proofs.limited import limited
-from proofs.lines import answer_lines
+from proofs.lines import Answering
 from proofs.mutations import Mutant, mutants_of
 from proofs.survivors import ARGUMENTS
 
@@ -113,10 +113,14 @@ class Attack:
     """The obligations as they are, with what their proofs used, and what becomes of them under a mutant."""
 
     def __init__(
-        self, cores: Mapping[str, Mapping[str, list[str]]], killers: Mapping[str, Mapping[str, dict[str, str]]]
+        self,
+        cores: Mapping[str, Mapping[str, Sequence[str]]],
+        killers: Mapping[str, Mapping[str, dict[str, str]]],
+        built: "Iterable[Obligation]" = (),
     ):
         self._cores = cores
         self._killers = killers
+        self._ready = {obligation.name: obligation for obligation in built}
         self._built: dict[str, Obligation] = {}
         self._proofs: dict[tuple[str, str], frozenset[int]] = {}
         self._possible: set[frozenset[int]] = set()
@@ -130,7 +134,7 @@ class Attack:
         from proofs.obligations import build  # noqa: PLC0415  (needs z3)
 
         if name not in self._built:
-            obligation = self._built[name] = build(name)
+            obligation = self._built[name] = self._ready.get(name) or build(name)
             for question in obligation.questions():
                 core = self._cores[name].get(question.about, ())
                 if question.case is None:
@@ -285,18 +289,6 @@ def _numbers(terms: "Iterable[Term]") -> frozenset[int]:
     return frozenset(term.get_id() for term in terms if not isinstance(term, bool))
 
 
-def serve() -> None:
-    """Answer questions from standard input until it ends."""
-    rooms.load()
-    attacks: dict[str, Attack] = {}
-
-    def answer(question: dict[str, Any]) -> dict[str, Any]:
-        if not attacks:
-            attacks["sound"] = Attack(question["cores"], {} if question["search"] else remembered())
-        return {"fates": [asdict(fate) for fate in attacks["sound"].on(question["function"])]}
-
-    answer_lines(answer)
-
-
-if __name__ == "__main__":
-    serve()
+def answering(attack: Attack) -> Answering:
+    """What a process makes of the name of a function: the fates of its mutants."""
+    return lambda question: {"fates": [asdict(fate) for fate in attack.on(question["function"])]}

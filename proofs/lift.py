@@ -165,9 +165,8 @@ class _Run:
         self.conditions: list[Term] = []
         self._plan, self._taken, self._decided = plan, [], {}  # type: ignore[var-annotated]  # z3 carries no types
         self._meanings, self._prune = meanings, prune
-        self._solver = z3.Solver()
-        self._solver.set("rlimit", EFFORT)
-        self._solver.add(*given, *(meaning for _, meaning in meanings.values()))
+        self._known: list[Term] = [*given, *(meaning for _, meaning in meanings.values())]
+        self._solver: Any = None
 
     def decide(self, condition: Term) -> bool:
         condition = z3.simplify(condition)
@@ -188,11 +187,20 @@ class _Run:
         self._taken.append((value, other))
         chosen = condition if value else z3.Not(condition)
         self.conditions.append(chosen)
-        self._solver.add(chosen)
+        self._known.append(chosen)
         return value
 
     def _feasible(self, condition: Term) -> bool:
-        return not self._prune or bool(self._solver.check(condition) != z3.unsat)
+        return not self._prune or self._can_be(condition)
+
+    def _can_be(self, condition: Term) -> bool:
+        """Whether the path solver lets it be so. It is told what is known when it is asked: most runs ask nothing."""
+        if self._solver is None:
+            self._solver = z3.Solver()
+            self._solver.set("rlimit", EFFORT)
+        self._solver.add(*self._known)
+        self._known.clear()
+        return bool(self._solver.check(condition) != z3.unsat)
 
     def next_plan(self) -> list[tuple[bool, bool]] | None:
         """The forks up to the last one whose other way is untried, and that way; None when there is none."""
@@ -204,7 +212,7 @@ class _Run:
         return None
 
     def quotient(self, numerator: Term, divisor: Term) -> Term:
-        if self._solver.check(z3.Not(divisor > 0)) != z3.unsat:
+        if self._can_be(z3.Not(divisor > 0)):
             raise TypeError(f"{divisor} is not known to be positive")
 
         def meaning(whole: Term) -> Term:
@@ -219,7 +227,7 @@ class _Run:
         if (name, text) not in self._meanings:
             number = z3.Int(f"{name}{len(self._meanings) + 1}")
             self._meanings[name, text] = number, meaning(number)
-            self._solver.add(self._meanings[name, text][1])
+            self._known.append(self._meanings[name, text][1])
         return self._meanings[name, text][0]
 
 

@@ -23,7 +23,6 @@ Next: `attack.py`, one mutant in the model's place; `survivors.py`.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +30,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proofs import rooms
-from proofs.attack import KILLERS, Fate, remembered
-from proofs.lines import LineProcess
+from proofs.attack import KILLERS, Attack, Fate, answering, remembered
+from proofs.lines import CopiedProcess
 from proofs.survivors import ARGUMENTS
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def bite(report: "Report", only: str | None = None, progress: Progress | None = None, search: bool = False) -> Teeth:
-    """Try every mutant of whatever the obligations of a report rest on, in processes of their own.
+    """Try every mutant of whatever the obligations of a report rest on, in copies of this process.
 
     Args:
         report: of these obligations, all proved; what the proofs used is taken from it.
@@ -98,12 +97,15 @@ def bite(report: "Report", only: str | None = None, progress: Progress | None = 
     wanted = sorted(every_one, key=lambda name: (-len(known.get(name, ())), name))
     fates: dict[str, list[Fate]] = {}
     faults = []
-    processes = [LineProcess([sys.executable, "-m", "proofs.attack"]) for _ in range(WORKERS)]
+    answer = answering(Attack(cores, {} if search else known, report.built))
+    processes = [CopiedProcess(answer) for _ in range(WORKERS)]
+    for process in processes:
+        process.begin()
     idle = list(processes)
 
     def attack(function: str) -> list[Fate] | None:
         process = idle.pop()
-        reply = process.exchange({"function": function, "cores": cores, "search": search}, FUNCTION_LIMIT_S)
+        reply = process.exchange({"function": function}, FUNCTION_LIMIT_S)
         idle.append(process)
         return None if reply is None else [Fate(**fate) for fate in reply["fates"]]
 

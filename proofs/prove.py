@@ -106,11 +106,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All results, and the faults that are of no obligation."""
+    """All results, and the faults that are of no obligation.
+
+    Attributes:
+        built: the obligations themselves, in the same order.
+    """
 
     results: tuple[Result, ...]
     faults: tuple[str, ...]
     seconds: float
+    built: "tuple[Obligation, ...]" = ()
 
     @property
     def ok(self) -> bool:
@@ -161,10 +166,11 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
     results: list[Result] = []
     faults = []
     with _Panel(limit_ms) as panel:
-        pending = []
+        pending, built = [], []
         for name in names:
             try:
-                pending.append(panel.examine(build(name)))
+                built.append(build(name))
+                pending.append(panel.examine(built[-1]))
             except Exception as error:  # noqa: BLE001  (a wrong model may raise whatever it likes)
                 faults.append(f"{name} cannot be stated of the model as it is: {type(error).__name__}: {error}")
         for finished in pending:
@@ -172,7 +178,7 @@ def prove(only: str | None = None, progress: Progress | None = None, limit_ms: i
             if progress is not None:
                 progress(results[-1], len(results), len(names))
     faults += [] if only is not None else _unread(to_be_read(), results)
-    return Report(tuple(results), tuple(faults), time.perf_counter() - began)
+    return Report(tuple(results), tuple(faults), time.perf_counter() - began, tuple(built))
 
 
 def _unread(wanted: frozenset[str], results: list[Result]) -> list[str]:
@@ -190,7 +196,9 @@ class _Desk:
 
     def ask(self, text: str, expected: str, limit_ms: int) -> Future[Answer]:
         if text not in self._asked:
-            self._asked[text] = self._queue.submit(self._process.ask, text, expected, limit_ms)
+            self._asked[text] = self._queue.submit(
+                self._process.ask, text, expected, limit_ms, core=self._process.name == "z3"
+            )
         return self._asked[text]
 
     def close(self) -> None:
@@ -202,7 +210,11 @@ class _Desk:
 
 
 class _Panel:
-    """Both solvers side by side, and a third process that looks for examples, so that nobody waits for those."""
+    """Both solvers side by side, and a third process that looks for examples, so that nobody waits for those.
+
+    What is shown as an example is that situation and more (`examples.py` names the values of calls and wishes for small
+    numbers), so where z3 finds it, it has said `sat` to the situation, and is not asked a second time.
+    """
 
     def __init__(self, limit_ms: int) -> None:
         self._limit_ms = limit_ms
@@ -242,39 +254,45 @@ class _Panel:
         return finished
 
     def _put(self, obligation: "Obligation", question: "Question", text: str) -> Callable[[], Check]:
-        asked = {name: desk.ask(text, question.expected, self._limit_ms) for name, desk in self._desks.items()}
+        def ask(solver: str) -> Future[Answer]:
+            return self._desks[solver].ask(text, question.expected, self._limit_ms)
+
         is_shown = question.about in ("witness", "past the bound")
-        found = self._search(obligation, question) if is_shown else None
+        shown = self._search(obligation, question) if is_shown else None
+        asked = {name: ask(name) for name in SOLVER_NAMES if not (is_shown and name == "z3")}
 
         def check() -> Check:
-            answers = {name: answer.result() for name, answer in asked.items()}
-            looked_for = found
-            if question.case is not None and answers["z3"].verdict in ("sat", "unknown"):
-                looked_for = self._search(obligation, question)
+            z3, example = shown() if shown is not None else (asked["z3"].result(), None)
+            if is_shown and example is None:
+                z3 = ask("z3").result()
+            answers = {name: z3 if name == "z3" else asked[name].result() for name in SOLVER_NAMES}
+            if question.case is not None and z3.verdict in ("sat", "unknown"):
+                _, example = self._search(obligation, question)()
             return Check(
                 question.about,
                 question.expected,
                 text,
                 answers,
-                _used(obligation, question, answers["z3"]),
-                looked_for() if looked_for else None,
+                _used(obligation, question, z3),
+                example,
             )
 
         return check
 
-    def _search(self, obligation: "Obligation", question: "Question") -> Callable[[], "Example | None"]:
+    def _search(self, obligation: "Obligation", question: "Question") -> "Callable[[], tuple[Answer, Example | None]]":
+        """An example, and what z3 said when it was asked for one."""
         from proofs import examples  # noqa: PLC0415  (needs z3, which may be missing)
         from proofs.texts import smt2  # noqa: PLC0415
 
         sought: Search = examples.search(obligation, question)
         begun = self._examples.ask(smt2((*sought.terms, *sought.wishes)), "sat", EXAMPLE_LIMIT_MS)
 
-        def found() -> "Example | None":
+        def found() -> "tuple[Answer, Example | None]":
             answer = begun.result()
             for wishes in (*sought.points, ()):
                 if answer.verdict != "sat":
                     answer = self._examples.ask(smt2((*sought.terms, *wishes)), "sat", EXAMPLE_LIMIT_MS).result()
-            return examples.example(answer, sought.calls) if answer.verdict == "sat" else None
+            return answer, examples.example(answer, sought.calls) if answer.verdict == "sat" else None
 
         return found
 

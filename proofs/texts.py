@@ -5,7 +5,7 @@ where they lie in memory: another text each time.) What must be read to believe 
 A term is written once and remembered: hundreds of questions share the same assumptions.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,22 +75,29 @@ def _write(term: Term) -> Writing:
     symbols: dict[Any, None] = {}
     sorts: dict[Any, None] = {}
     plain = True
-    parts = list(_parts(term))
-    for part in parts:
-        if z3.is_app(part):
-            kind = part.decl().kind()
-            if kind == z3.Z3_OP_UNINTERPRETED:
-                symbols[part.decl()] = None
-            plain = plain and kind != z3.Z3_OP_RECURSIVE
-        elif z3.is_quantifier(part):
-            sorts.update(dict.fromkeys(part.var_sort(i) for i in range(part.num_vars())))
+    parts = _parts(term)
+    for part in parts.values():
+        if part.symbol is not None:
+            symbols[part.symbol] = None
+        sorts.update(part.binds)
+        plain = plain and part.plain
     for symbol in symbols:
         sorts.update(dict.fromkeys((*domain_of(symbol), symbol.range())))
     plain = plain and all(sort.kind() != z3.Z3_DATATYPE_SORT for sort in sorts)
     names = dict.fromkeys(sort.name() for sort in sorts if sort.kind() == z3.Z3_UNINTERPRETED_SORT)
-    lines = (*(f"(declare-sort {name} 0)" for name in names), *(symbol.sexpr().strip() for symbol in symbols))
-    ids = frozenset(part.get_id() for part in parts)
-    return Writing(term, term.sexpr(), symbols, lines if plain else None, ids)
+    lines = (*(f"(declare-sort {name} 0)" for name in names), *map(_declared, symbols))
+    return Writing(term, term.sexpr(), symbols, lines if plain else None, frozenset(parts))
+
+
+_declarations: Final[dict[int, tuple[Any, str]]] = {}
+"""By a symbol's number: the symbol, kept so that no other gets its number, and what declares it."""
+
+
+def _declared(symbol: Any) -> str:
+    number = symbol.get_id()
+    if number not in _declarations:
+        _declarations[number] = symbol, symbol.sexpr().strip()
+    return _declarations[number][1]
 
 
 def symbols_of(terms: Iterable[Term]) -> list[Any]:
@@ -112,17 +119,51 @@ def domain_of(symbol: Any) -> list[Any]:
     return [symbol.domain(i) for i in range(symbol.arity())]
 
 
-def _parts(term: Term) -> Iterator[Term]:
-    """Every term that occurs in this one, once each, the outer before the inner; not what a quantifier binds."""
-    seen: set[int] = set()
-    waiting = [term]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What there is to know of a term but for what is in its own parts.
+
+    Attributes:
+        term: kept, so that no other gets its number.
+        symbol: the function or constant that it leaves open, if it is one.
+        binds: the sorts of what a quantifier binds.
+        plain: not a recursive function.
+        inner: what it is made of, but for what a quantifier binds; by number, the last first.
+    """
+
+    term: Term
+    symbol: Any
+    binds: dict[Any, None]
+    plain: bool
+    inner: tuple[tuple[int, Term], ...]
+
+
+_known_parts: Final[dict[int, _Part]] = {}
+"""By number. Terms share most of what they are made of, and to ask z3 about each takes longer than to write them."""
+
+
+def _part(number: int, term: Term) -> _Part:
+    known = _known_parts.get(number)
+    if known is None:
+        symbol, binds, plain, inner = None, {}, True, term.children()[::-1]
+        if z3.is_quantifier(term):
+            binds = dict.fromkeys(term.var_sort(i) for i in range(term.num_vars()))
+        elif z3.is_app(term):
+            kind = term.decl().kind()
+            symbol = term.decl() if kind == z3.Z3_OP_UNINTERPRETED else None
+            plain = kind != z3.Z3_OP_RECURSIVE
+        numbered = tuple((each.get_id(), each) for each in inner if not z3.is_var(each))
+        known = _known_parts[number] = _Part(term, symbol, binds, plain, numbered)
+    return known
+
+
+def _parts(term: Term) -> dict[int, _Part]:
+    """Every term that occurs in this one, by its number, the outer before the inner."""
+    found: dict[int, _Part] = {}
+    waiting = [(term.get_id(), term)]
     while waiting:
-        part = waiting.pop()
-        if part.get_id() in seen or z3.is_var(part):
-            continue
-        seen.add(part.get_id())
-        yield part
-        if z3.is_quantifier(part):
-            waiting.append(part.body())
-        else:
-            waiting += part.children()[::-1]
+        number, each = waiting.pop()
+        if number not in found:
+            part = found[number] = _part(number, each)
+            waiting += part.inner
+    return found

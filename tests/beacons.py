@@ -217,7 +217,6 @@ def _public_key(scheme: str, secret: int) -> bytes:
 
 
 @cache
-@cache
 def _signed(chain: Chain, number: int, secret: int) -> BeaconValue:
     previous = ""
     if chain.scheme == CHAINED:

@@ -1,11 +1,12 @@
-"""What every test shares: how hypothesis searches (the same examples on every machine, so that CI is no lottery), and
-the running system of `worlds.py`.
+"""What every test shares: how hypothesis searches (the same examples on every machine, so that CI is no lottery; how
+many says `search.py`), and the running system of `worlds.py`.
 """
 
 import signal
 
 from hypothesis import HealthCheck, settings
 
+from tests.search import many
 from tests.worlds import drand, publish, shared_drand, shared_world, world
 
 __all__ = ["drand", "publish", "shared_drand", "shared_world", "world"]
@@ -18,7 +19,7 @@ settings.register_profile(
     "repeatable",
     derandomize=True,
     deadline=None,
-    max_examples=150,
+    max_examples=many(60),
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

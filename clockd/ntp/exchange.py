@@ -17,6 +17,7 @@ STRATA: Final = 16
 ROUNDING_NS: Final = 2  # server and we each round a timestamp down, by less than a nanosecond
 VERSIONS: Final = (3, 4)
 LOCAL_CLOCK: Final = 0x7F7F  # 127.127.x.y: chrony's 7F7F0101 (`local`) and 7F7F01FF, ntpd's undisciplined clock
+LOCAL_REFERENCE_ID: Final = int.from_bytes(b"LOCL", "big")  # ours, of `clockd serve --local-reference`
 
 Address = tuple[str, int]
 
@@ -96,6 +97,11 @@ class Rejected:
     """A packet that does not count."""
 
     reason: Reason
+
+
+def rests_on_local_clock(reference_id: int) -> bool:
+    """Whether a server has no source but its own clock, by its reference id: chrony's, ntpd's or ours."""
+    return reference_id >> 16 == LOCAL_CLOCK or reference_id == LOCAL_REFERENCE_ID
 
 
 def judge(

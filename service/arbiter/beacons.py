@@ -18,6 +18,7 @@ from model.beacon import Round
 from model.vocabulary import BeaconValue
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.run import SaleRun
+from service.arbiter.told import LONGEST_ANSWER_BYTES, Told
 from service.evidence.beacon import is_genuine
 
 _log = structlog.get_logger()
@@ -25,26 +26,12 @@ _log = structlog.get_logger()
 PUBLIC_SERVERS: Final = ("https://api.drand.sh", "https://api2.drand.sh", "https://drand.cloudflare.com")
 """The League of Entropy's own, where an operator names no others."""
 TIMEOUT_SECONDS: Final = 5.0
-LONGEST_ANSWER_BYTES: Final = 16_384
 FIRST_PAUSE_SECONDS: Final = 0.5
 GROWTH: Final = 1.5
 """Of the pause, each time all servers were asked."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
 EARLY_NS: Final = 500_000_000
 """How long before the round is published it is asked for, since servers are early sometimes and clocks differ."""
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A round as drand's servers tell it, and as a person passes it on; what it says besides is not read."""
-
-    signature: str
-    round: int = 0
-    """0 where it is not said: then the one that the terms name."""
-    previous_signature: str = ""
-
-    def value(self, named: Round) -> BeaconValue:
-        """The value, in the form that it is recorded in. Unchained schemes sign nothing before the round."""
-        return BeaconValue(self.round or named.number, self.signature, self.previous_signature)
 
 
 _decode: Final = msgspec.json.Decoder(Told).decode

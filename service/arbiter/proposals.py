@@ -15,8 +15,8 @@ from model.stated import Breach, Keys, TermsError
 from model.terms import Terms, published_in_time, read_terms
 from model.vocabulary import SaleId
 from model.wire import parse_canonical
-from service.arbiter.beacons import Told
 from service.arbiter.ledger import Ledger
+from service.arbiter.told import Told
 from service.evidence.office import shown_keys
 from service.store import keys
 from service.store.streams import wait_for_more

@@ -16,10 +16,11 @@ from model.clock import Interval
 from model.vocabulary import BeaconValue, Cancelled, RegionName, SaleId
 from model.wire import parse_decision_line
 from service.arbiter.arbiter import Arbiter
-from service.arbiter.beacons import Beacons, Told
+from service.arbiter.beacons import Beacons
 from service.arbiter.ledger import Ledger
 from service.arbiter.link import RegionLink
 from service.arbiter.proposals import Desk, Proposal, ProposalAnswer
+from service.arbiter.told import Told
 
 _log = structlog.get_logger()
 

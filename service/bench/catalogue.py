@@ -5,14 +5,17 @@ from typing import Final
 from service.bench import (
     audit,
     batch,
+    clock,
     idle,
     latency,
     many_sales,
     overload,
+    proving,
     purchase,
     reads,
     restart,
     sales,
+    stamps,
     waiting,
     watching,
     whole_sale,
@@ -21,6 +24,8 @@ from service.bench.frame import Benchmark
 
 BENCHMARKS: Final = (
     Benchmark("purchase", "What does a purchase cost that is on disk, stamped and authenticated?", purchase.measure),
+    Benchmark("stamps", "How true are stamps when a crowd comes at once?", stamps.measure),
+    Benchmark("clock", "What does it cost to know the time, and how sure it is?", clock.measure),
     Benchmark("batch", "How many purchases a second does a service get in that collects them?", batch.measure),
     Benchmark("reads", "What do pages cost that are read while a sale runs?", reads.measure),
     Benchmark("sales", "What do more sales at once cost, and a lobby?", sales.measure),
@@ -32,5 +37,6 @@ BENCHMARKS: Final = (
     Benchmark("latency", "How long does a decision take beyond what the rule needs?", latency.measure),
     Benchmark("restart", "What does a million cost who wait, and a restart among them?", restart.measure),
     Benchmark("audit", "What does it cost to check a finished sale of a million?", audit.measure),
+    Benchmark("proofs", "How long does every proof take?", proving.measure),
     Benchmark("many", "What do many sales cost at once, idle ones, and those that are over?", many_sales.measure),
 )

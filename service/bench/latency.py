@@ -1,27 +1,32 @@
 """How long a decision takes beyond what the rule itself needs, in a world of real gateways at real distances.
 
 The rule needs, for the draw that serves a request: that every region's clock has passed *earliest waiting place + W*
-by the intake grace, that the farthest region's mark has travelled to the arbiter, and that the decision has travelled
-to the winner's region. That much is computed from the logs, draw by draw, with the lottery of `model/`; the rest is
-ours: heartbeats, rounds, disks, Python, and how far the regions' clocks are apart.
+by the intake grace, that the last region's mark has travelled to the arbiter, and that the decision has travelled
+to the winner's region. That much is computed from the logs, draw by draw, with the lottery of `model/`, and from how
+far each region's clock, here as far away from its reference as its region, was behind this machine's. The rest is ours:
+heartbeats, rounds, disks, Python.
 
 A decision has arrived when it lies in the winner's region's store, where a process of its own tails it. Everybody
 wins, so every request is measured. Clocks, gateways, lines and buyers share this machine's cores with the arbiter.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import tempfile
 import time
 from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import httpx
 import redis
 from whenever import Instant, TimeDelta
 
+from clockd.host import RealClock
+from clockd.reader import Reader
 from model.guards import place_ns
 from model.lottery import WindowLottery, ticket
 from model.terms import Terms, read_terms
@@ -42,6 +47,7 @@ REGIONS: Final = (
 RATES: Final = (100, 1_000, 5_000)
 SKEW_BOUND_NS: Final = 50_000_000
 _AHEAD_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 0.1
 
 
 def measure(effort: Effort) -> Found:
@@ -55,13 +61,13 @@ def measure(effort: Effort) -> Found:
     figures = [
         rounds.figure(f"{rate:,} requests/s", what, "≤ 10" if (rate, what) == (1_000, "p99") else "")
         for rate in rates
-        for what in ("p50", "p99", "decided", "arbiter's processor")
+        for what in ("p50", "p99", "clocks apart", "decided", "arbiter's processor")
     ]
     return Found(
         figures,
         [
             "milliseconds beyond W + intake grace + one way there and back; regions 1, 10 and 30 ms away, ε 50 ms",
-            "the differences of the regions' clocks and the lines' own timers are not taken off",
+            "a region's clock that is behind holds its mark back by that: taken off; the lines' own timers are not",
         ],
     )
 
@@ -82,7 +88,7 @@ def _at_rate(world: World, rate: int, seconds: float) -> list[Reading]:
     for _ in tails:
         heard.get()
     before, began = processor_seconds(arbiter), time.monotonic()
-    pressed = asyncio.run(_press(world, terms, rate, seconds))
+    pressed, behind_ns = asyncio.run(_press(world, terms, rate, seconds))
     wait_until(lambda: _decided(world, sale) >= pressed, "every decision", 60)
     busy = (processor_seconds(arbiter) - before) / (time.monotonic() - began)
     _call(world, "POST", f"/v1/sales/{sale}/cancel", {"reason": "measured"})
@@ -91,27 +97,50 @@ def _at_rate(world: World, rate: int, seconds: float) -> list[Reading]:
     arrivals = dict(heard.get() for _ in tails)
     for tail in tails:
         tail.join()
-    beyond = sorted(asyncio.run(_beyond_need(world, terms, arrivals)))
+    beyond = sorted(asyncio.run(_beyond_need(world, terms, arrivals, behind_ns)))
     return [
         Reading("p50", beyond[len(beyond) // 2] / 1e6, "ms"),
         Reading("p99", beyond[int(len(beyond) * 0.99)] / 1e6, "ms"),
+        Reading("clocks apart", (max(behind_ns.values()) - min(behind_ns.values())) / 1e6, "ms"),
         Reading("decided", len(beyond), "requests"),
         Reading("arbiter's processor", 100 * busy, "% of a core"),
     ]
 
 
-async def _press(world: World, terms: Terms, rate: int, seconds: float) -> int:
-    """Everybody presses at their moment. Returns how many were logged."""
+async def _press(world: World, terms: Terms, rate: int, seconds: float) -> tuple[int, dict[str, int]]:
+    """Everybody presses at their moment. Returns how many were logged, and how far each region's clock was behind this
+    machine's meanwhile: the median.
+    """
     count = int(rate * seconds)
     names = [plan.name for plan in REGIONS]
     presses = [
         Press(f"buyer-{at}", names[at % len(names)], terms.opens_ns + at * 1_000_000_000 // rate) for at in range(count)
     ]
+    looking = asyncio.create_task(_look_at_clocks(world))
     pressed = await Crowd(world.ports, terms.sale(), world.token, most_connections=400).press_all(presses)
-    return sum(each.status == 202 for each in pressed)
+    looking.cancel()
+    behind_ns = await looking
+    return sum(each.status == 202 for each in pressed), {name: int(median(seen)) for name, seen in behind_ns.items()}
 
 
-async def _beyond_need(world: World, terms: Terms, arrivals: dict[str, list[int]]) -> list[int]:
+async def _look_at_clocks(world: World) -> dict[str, list[int]]:
+    """How far each region's clock is behind this machine's, looked at until cancelled."""
+    host = RealClock()
+    readers = {plan.name: Reader(world.page(plan.name), host) for plan in REGIONS}
+    behind_ns: dict[str, list[int]] = {name: [] for name in readers}
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            for name, reader in readers.items():
+                said = reader.read().stamp(host.raw_ns())
+                if said is not None:
+                    behind_ns[name].append(time.time_ns() - said.utc_ns)
+            await asyncio.sleep(_LOOK_SECONDS)
+    return behind_ns
+
+
+async def _beyond_need(
+    world: World, terms: Terms, arrivals: dict[str, list[int]], behind_ns: dict[str, int]
+) -> list[int]:
     """For each request that won: when its decision arrived in its region, beyond what the rule needs."""
     store = connect(world.stores[ARBITER])
     try:
@@ -131,7 +160,7 @@ async def _beyond_need(world: World, terms: Terms, arrivals: dict[str, list[int]
     lottery = WindowLottery[str](terms.tie_window_ns, lambda request: ticket(seed, terms.sale(), buyers[request]))
     for entry in logged:
         lottery.offer(place_ns(entry.stamp_ns, terms.opens_ns), entry.request)
-    there_ns = max(int(plan.distance_seconds * 1e9) for plan in REGIONS)
+    there_ns = max(int(plan.distance_seconds * 1e9) + behind_ns[plan.name] for plan in REGIONS)
     back_ns = {plan.name: int(plan.distance_seconds * 1e9) for plan in REGIONS}
     beyond = []
     for index, record in enumerate(kinds):

@@ -67,6 +67,7 @@ def run_demo(buyers: int, seed: int, bundle: Path, console: Console) -> Told:
     with ExitStack() as opened:
         with console.status("starting three regions, their clocks, stores and gateways, and the arbiter"):
             world = opened.enter_context(World(WorldPlan(REGIONS)))
+        console.print("Time here is this machine's own clock, which nothing vouches for: a demo's, not a sale's.")
         return asyncio.run(_story(world, buyers, seed, bundle, console))
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 
 from model.vocabulary import SaleId
 from model.wire import parse_log_line
-from service.arbiter.beacons import LONGEST_ANSWER_BYTES, Told
+from service.arbiter.told import LONGEST_ANSWER_BYTES, Told
 from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
 from service.export import ExportError, export_zip
 from service.gateway import openapi, problems

@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from model.stated import Breach, TermsError
 from model.terms import read_terms
 from model.vocabulary import SaleId
-from service.arbiter.beacons import Told
 from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, encode_proposal
+from service.arbiter.told import Told
 from service.gateway import problems
 from service.gateway.answers import Answer
 from service.gateway.times import check_zone

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from prometheus_client.parser import text_string_to_metric_families
-
 LOOK_FROM: Final = 0.5
 TROUBLE_FROM: Final = 0.8
 STALE_SECONDS: Final = 10.0
@@ -22,6 +20,9 @@ class Told:
     """The samples of one process, or None where it did not answer."""
 
     def __init__(self, text: str | None) -> None:
+        # every verb of the command line starts faster without
+        from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
+
         self.answers = text is not None
         self._samples = [
             (sample.name, sample.labels, sample.value)

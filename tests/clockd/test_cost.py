@@ -17,7 +17,7 @@ from tests.clockd.test_processes import answers
 from tests.clockd.test_reader import PUBLIC, page_of
 
 READERS = 10
-READS = 20_000
+READS = 5_000
 
 
 def read_many(path: Path, ready: Barrier, results: "Queue[tuple[int, int, int]]") -> None:

@@ -102,7 +102,8 @@ def as_chrony(samples: list[Sample], raw_ns: int, drift_ppb: int) -> int:
     offsets = [float(each.offset_ns - samples[0].offset_ns) for each in samples]
     line = statistics.linear_regression(elapsed, offsets)
     left = sum((o - line.slope * t - line.intercept) ** 2 for t, o in zip(elapsed, offsets, strict=True))
-    spread = sum((t - statistics.fmean(elapsed)) ** 2 for t in elapsed)
+    middle = statistics.fmean(elapsed)
+    spread = sum((t - middle) ** 2 for t in elapsed)
     skew_ppb = 2 * (left / (len(samples) - 2) / spread) ** 0.5
     return min(each.width_ns + growth_ns(raw_ns - each.raw_ns, drift_ppb + int(skew_ppb)) for each in samples)
 

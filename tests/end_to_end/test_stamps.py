@@ -141,7 +141,7 @@ def test_stamps_are_true_through_a_burst_and_a_stopped_gateway(
 ) -> None:
     """North has this machine's clock; south's is 40 ms fast and drifts by 20 ppm."""
     gateways = [name for name in world.process_names if name.startswith(f"gateway-{region}")]
-    sale = publish(opens_in=2, lobby=1, lasts=6, stock=10_000, skew_ms=100, grace_ms=2_000)
+    sale = publish(opens_in=2, lobby=1, lasts=30, stock=10_000, skew_ms=100, grace_ms=2_000)
     pages, burst, handed_over = Pages(), [], []
     with ExitStack() as opened, pages.watch(world, region):
         buyers = Buyers(sale, region, opened)

@@ -19,11 +19,11 @@ def test_a_sale_that_nobody_enters_closes_by_time(world: World, publish: Callabl
 
 
 def test_cancelling_keeps_what_was_won_and_loses_the_rest(world: World, publish: Callable[..., Outing]) -> None:
-    sale = publish(skew_ms=20, grace_ms=100)
+    sale = publish(skew_ms=20, grace_ms=100, stock=20)
     early = [(f"early-{number}", REGIONS[number % 3], 0.02) for number in range(3)]
     late = [(f"late-{number}", REGIONS[number % 3], 1.3) for number in range(9)]
     waiting = sale.in_background(early + late, wait_seconds=20)
-    until(lambda: len(sale.of_type("won")) == 3)
+    until(lambda: len(sale.of_type("won")) >= 3)
     until(lambda: sum(sale.logged(region) for region in REGIONS) == 12)
     first = sale.call("POST", "/cancel", json={"reason": "the shoes are fakes"})
     again = sale.call("POST", "/cancel", "south", json={"reason": "changed my mind"})

@@ -5,6 +5,7 @@ import hmac
 import itertools
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from hypothesis import example, given
@@ -97,10 +98,21 @@ def test_small_crowds_are_of_every_shape(size: int) -> None:
     assert len(shapes) == SHAPES[size]
 
 
+@cache
+def served(crowd: tuple[tuple[int, int], ...], window: int) -> tuple[int, ...]:
+    """Tickets in the order in which they are served. No two are equal, so where a request stands in a list has no say
+    (below), and a crowd that is written in another order is the same: each is asked about once."""
+    places, tickets = zip(*crowd, strict=True) if crowd else ((), ())
+    return tuple(tickets[at] for at in positions([*places], [*tickets], window))
+
+
 @pytest.mark.parametrize("size", range(5))
 def test_promise_3_every_allowed_order_comes_out_for_some_tickets(size: int) -> None:
     for places, window in small_crowds(size):
-        reached = {tuple(positions(places, list(tickets), window)) for tickets in itertools.permutations(range(size))}
+        reached = {
+            tuple(tickets.index(drawn) for drawn in served(tuple(sorted(zip(places, tickets, strict=True))), window))
+            for tickets in itertools.permutations(range(size))
+        }
         allowed = {order for order in itertools.permutations(range(size)) if oracle.allowed(order, places, window)}
         assert reached == allowed, (places, window)
 
@@ -111,11 +123,12 @@ def test_promise_4_earlier_is_never_worse_for_any_small_crowd(size: int) -> None
     moves = 0
     for places, window in small_crowds(size):
         for tickets in itertools.permutations(range(size)):
-            ranks = positions(places, list(tickets), window)
-            for moved, place in enumerate(places):
+            crowd = [*zip(places, tickets, strict=True)]
+            ranks = served(tuple(sorted(crowd)), window)
+            for moved, (place, drawn) in enumerate(crowd):
                 for earlier in range(place):
-                    again = positions([*places[:moved], earlier, *places[moved + 1 :]], list(tickets), window)
-                    assert again.index(moved) <= ranks.index(moved), (places, window, tickets, moved, earlier)
+                    again = served(tuple(sorted([*crowd[:moved], (earlier, drawn), *crowd[moved + 1 :]])), window)
+                    assert again.index(drawn) <= ranks.index(drawn), (crowd, window, moved, earlier)
                     moves += 1
     assert moves > size
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from model.vocabulary import Seen
 from proofs.audit import Report, audit, render
+from tests.search import many
 from tests.stories import SEED, Performance, Story, a_full_sale, seal, stories, write_bundle, zipped
 
 MANIFEST, TERMS, SEED_FILE = "manifest.json", "terms.json", "seed.json"
@@ -43,7 +44,7 @@ def test_a_true_bundle_passes(bundle: Path) -> None:
     assert len(report.what_no_audit_can_see) == 3
 
 
-@settings(max_examples=60)
+@settings(max_examples=many(25))
 @given(stories(), st.integers(0, 2**32))
 def test_every_sale_passes_however_it_went(tmp_path_factory, story: Story, delivery: int) -> None:
     performance = Performance(story, delivery).run()

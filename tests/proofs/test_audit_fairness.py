@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from proofs.audit import audit
 from proofs.audit.fairness import Run, _as_far, _exactly, _nearly
 from tests.proofs.sales import SKEW_NS, a_sale
+from tests.search import many
 from tests.stories import Performance, Story, stories, write_bundle
 
 runs = st.lists(
@@ -36,7 +37,7 @@ def by_counting(drawn: list[Run], at: int) -> dict[int, Fraction]:
     return likely
 
 
-@settings(max_examples=80)
+@settings(max_examples=many(40))
 @given(runs)
 def test_chance_is_what_counting_every_possibility_gives(drawn: list[Run]) -> None:
     likely, exact, nearly = by_counting(drawn, 0), _exactly(drawn, 0), _nearly(drawn, 0)
@@ -57,7 +58,7 @@ def test_double_precision_agrees_with_whole_numbers_where_both_can_be_computed()
         assert _as_far(nearly, won) == pytest.approx(_as_far(exact, won), abs=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=many(20))
 @given(stories(endings=("close",)), st.integers(0, 2**32))
 def test_pots_are_as_the_rule_has_them(tmp_path_factory, story: Story, delivery: int) -> None:
     performance = Performance(story, delivery).run()

@@ -22,9 +22,10 @@ import pytest
 from model.wire import canonical
 from proofs.audit import Report, audit
 from tests.proofs.sales import a_sale
+from tests.search import many
 from tests.signer import Signers
 
-EDITS = int(os.environ.get("AUDIT_EDITS", "420"))
+EDITS = int(os.environ.get("AUDIT_EDITS", many(210)))
 NORTH, SOUTH, DECISIONS, OUTCOMES = "regions/north.jsonl", "regions/south.jsonl", "decisions.jsonl", "outcomes.jsonl"
 CLOCK = "clocks/north-1.jsonl"
 SALE = a_sale(40, 6, hosts_each=1, polls=6)

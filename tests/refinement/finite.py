@@ -201,12 +201,14 @@ def _walk(term: Term) -> Iterator[Term]:
             rest.extend(one.children())
 
 
+@cache
 def _symbols(term: Term) -> dict[str, Any]:
     """The uninterpreted functions and constants in a term, by name."""
     applied = (one for one in _walk(term) if z3.is_app(one) and one.decl().kind() == z3.Z3_OP_UNINTERPRETED)
     return {one.decl().name(): one.decl() for one in applied}
 
 
+@cache
 def _sorts(term: Term) -> set[Any]:
     """The sorts of a term's members, quantified or named."""
     found = set()

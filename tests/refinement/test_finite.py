@@ -123,10 +123,10 @@ def test_z3_itself_finds_the_steps_of_a_real_sale() -> None:
     assert Counter(step for step, _, _ in taken) == {
         "deliver": 4, "raise mark": 4, "draw": 1, "sell out": 1, "cut off": 1
     }  # fmt: skip
+    steps = {step: take(BEFORE, AFTER) for step, take in protocol.STEPS.items()}
     for expected, before, after in taken:
         world = sale.world(before, after)
-        for step, take in protocol.STEPS.items():
-            conditions = take(BEFORE, AFTER)
+        for step, conditions in steps.items():
             solver = z3.Solver()
             open_constants = {str(constant) for constant in OPEN_CONSTANTS[step]}
             solver.add(*facts(world, conditions, unknown=open_constants), *conditions)

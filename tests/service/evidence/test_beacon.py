@@ -33,7 +33,11 @@ def test_a_round_that_was_published_is_genuine(published: Published) -> None:
 @pytest.mark.parametrize("published", [PUBLISHED[0], PUBLISHED[5]], ids=["unchained", "chained"])
 def test_no_other_round_nor_key_nor_signature_is(published: Published) -> None:
     named, value = published.round, published.value
-    same_scheme = [each for each in PUBLISHED if each.round.chain.scheme == named.chain.scheme]
+    of_another_round = next(
+        each.value.signature
+        for each in PUBLISHED
+        if each.round.chain.scheme == named.chain.scheme and each.value != value
+    )
     others = [
         (replace(named, number=named.number + 1), value),
         (
@@ -42,7 +46,7 @@ def test_no_other_round_nor_key_nor_signature_is(published: Published) -> None:
             ),
             value,
         ),
-        *((named, replace(value, signature=each.value.signature)) for each in same_scheme if each.value != value),
+        (named, replace(value, signature=of_another_round)),
         (named, replace(value, signature=INFINITY[named.chain.scheme])),
         (named, replace(value, signature="ff" * (len(value.signature) // 2))),
         (named, replace(value, signature="00" * (len(value.signature) // 2))),
