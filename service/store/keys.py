@@ -86,6 +86,21 @@ def stop(sale: str) -> str:
     return f"{{{sale}}}:stop"
 
 
+def stock(sale: str) -> str:
+    """Hash, where units are sold at the door: `free` (the region's units left, as text), `given` (the number of its
+    last grant), `asked` (how many new purchases were asked for, sold or not), `ready` ("1" once the arbiter has copied
+    the first line of the log). Never set up a second time.
+    """
+    return f"{{{sale}}}:stock"
+
+
+def grants(sale: str) -> str:
+    """Hash: `<donor>/<number>` to the units that were taken of that grant; `<reason>/<donor>/<number>/<units>` to ""
+    for each that was refused.
+    """
+    return f"{{{sale}}}:grants"
+
+
 def decisions(sale: str) -> str:
     """Stream: the region's copy of the decision log."""
     return f"{{{sale}}}:decisions"

@@ -1,5 +1,9 @@
-"""The scripts, each a `.lua` file beside this one, whose first lines name its keys, arguments and answer."""
+"""The scripts, each a `.lua` file beside this one, whose first lines name its keys, arguments and answer.
 
+What several of them begin with is written once, in a file that they name in a line `--! name.lua`.
+"""
+
+import re
 from importlib.resources import files
 from typing import Final
 
@@ -7,8 +11,18 @@ from redis.commands.core import AsyncScript
 
 from service.store.opening import Store
 
-_NAMES: Final = ("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint")
-_SOURCES: Final = {name: files(__package__).joinpath(f"{name}.lua").read_text("utf-8") for name in _NAMES}
+_NAMES: Final = (
+    *("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint"),
+    *("set_up", "sell", "give", "take"),
+)
+
+
+def _text(file: str) -> str:
+    text = files(__package__).joinpath(file).read_text("utf-8")
+    return re.sub(r"^--! (\w+\.lua)$", lambda named: _text(named[1]), text, flags=re.MULTILINE)
+
+
+_SOURCES: Final = {name: _text(f"{name}.lua") for name in _NAMES}
 
 
 def source(name: str) -> str:
