@@ -42,7 +42,7 @@ BAD_TERMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a round that is known": ({"beacon": {"chain": "quicknet", "round": 1}}, "beacon", "or later"),
     "a sale before that never was": ({"previous": "ab" * 16}, "previous", "this arbiter has published"),
     "an auction": ({"kind": "auction"}, "kind", "flash"),
-    "another method": ({"method": "central"}, "method", "ordered"),
+    "another method": ({"method": "auction"}, "method", "ordered"),
     "no title": ({"title": ""}, "title", "1 to 500"),
     "a title of two lines": ({"title": "Shoes\nSocks"}, "title", "printable"),
 }
