@@ -30,6 +30,7 @@ from service.store.embedded import EmbeddedStore
 from service.store.scripts import source
 from tests.door_stories import DoorStory, Store, door_terms
 from tests.refinement.test_door_machine import Course, agrees_with_the_fold, perform
+from tests.search import many
 
 
 @dataclass
@@ -112,7 +113,7 @@ def client() -> Iterator["redis.Redis[bytes]"]:
 
 
 def test_scripts_and_proofs_do_the_same_steps(client: "redis.Redis[bytes]") -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=many(30))
     @given(st.data())
     def run(data: st.DataObject) -> None:
         story = DoorStory(door_terms(data.draw(st.sampled_from([(2, 1, 1), (0, 3), (1, 2, 0)]))))
@@ -127,4 +128,5 @@ def test_scripts_and_proofs_do_the_same_steps(client: "redis.Redis[bytes]") -> N
 
     Course.taken = Counter()
     run()
-    assert STEPS.keys() <= Course.taken.keys() | {"give up"}
+    print("steps taken:", ", ".join(f"{step} {number}" for step, number in sorted(Course.taken.items())))
+    assert STEPS.keys() - Course.taken.keys() <= {"give up"}  # seldom: a grant on its way to whom is fenced out
