@@ -1,16 +1,13 @@
 """`firstcome audit`: a finished sale checked from its bundle alone, or one purchase from its receipt."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from service.command.base import CannotRun
+from service.command.base import CannotRun, progress
 
 
 def audit(
@@ -53,7 +50,7 @@ def audit(
     good = True
     try:
         if bundle is not None:
-            with _progress(as_json) as watch:
+            with progress(shown=not as_json) as watch:
                 report = audit_bundle(bundle, Wishes(TRAVEL_NS if travel_ns is None else travel_ns, key, watch))
             good = report.ok
         told = None if receipt is None else audit_receipt(receipt, bundle, key, report)
@@ -90,16 +87,3 @@ def _fields(report: Any, told: Any) -> dict[str, Any]:
     if told is None:
         return fields
     return told.fields() if report is None else {**fields, "receipt": told.fields()}
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Callable[[str, float], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    if as_json or not console.is_terminal:
-        yield lambda _stop, _done: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda stop, done: bar.update(task, description=stop, completed=done)

@@ -1,9 +1,9 @@
-"""What every verb shares: errors of one line, clocks and stores from flags, the log."""
+"""What every verb shares: errors of one line, clocks and stores from flags, the log, a bar for what takes a while."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +65,22 @@ def address(text: str, flag: str = "--listen") -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint=flag)
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@contextmanager
+def progress(shown: bool = True) -> Iterator[Callable[[str, float], None]]:
+    """A bar on a terminal, nothing elsewhere. It is told what is being done, and what part of it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal:
+        yield lambda _what, _done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, done: bar.update(task, description=what, completed=done)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from service.command.arbiter import arbiter
 from service.command.audit import audit
 from service.command.base import CannotRun
 from service.command.bench import bench
+from service.command.compare import compare
 from service.command.demo import demo
 from service.command.export import export
 from service.command.gateway import gateway
@@ -87,7 +88,7 @@ def _name_environment(command: Any, prefix: str) -> None:
         _name_environment(verb, f"{prefix}_{name}")
 
 
-for verb in (demo, serve, gateway, arbiter, store, notary, export, audit, prove, bench, top, token, key):
+for verb in (demo, serve, gateway, arbiter, store, notary, export, audit, prove, compare, bench, top, token, key):
     app.command()(verb)
 app.add_typer(sale, name="sale")
 

@@ -14,7 +14,7 @@ from tests.service.processes import Program
 from tests.service.store.conftest import free_port
 
 VERBS = [
-    *("demo", "serve", "gateway", "arbiter", "notary", "export", "audit", "prove", "bench", "token", "key"),
+    *("demo", "serve", "gateway", "arbiter", "notary", "export", "audit", "prove", "bench", "compare", "token", "key"),
     *(f"sale {verb}" for verb in ("publish", "list", "show", "cancel", "buy", "watch")),
 ]
 GATEWAY = ("gateway", "--region", "here", "--arbiter-store", "redis://127.0.0.1:1/0")
