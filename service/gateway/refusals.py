@@ -68,8 +68,9 @@ def refusal_of(sale: Sale) -> Answer | None:
 
 
 def _stopped(sale: Sale, reason: str) -> Answer:
-    """The store was stopped before this process heard why."""
-    match reason:
+    """The store was stopped before this process heard why; with the last unit the stop names the decision."""
+    why, _, decision = reason.partition(":")
+    match why:
         case "cancelled":
             return problems.cancelled("see the sale's events")
         case "halted":
@@ -79,4 +80,4 @@ def _stopped(sale: Sale, reason: str) -> Answer:
         case "closed":
             return problems.too_late(sale.terms.stated["closes"])
         case _:
-            return problems.sold_out(None)
+            return problems.sold_out(int(decision) if decision.isdigit() else None)
