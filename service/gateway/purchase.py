@@ -147,7 +147,12 @@ class Purchases:
             found = self.find(head.sale)
             assert isinstance(found, Answer)
             return found
-        buyers, claim = self._read(head, call.body)
+        claim: RegionName | None = None
+        buyers: Buyers | BuyerId | Answer
+        if self._claims and not head.is_batch:
+            buyers, claim = _read_claimed(call.body)
+        else:
+            buyers = read_batch(call.body) if head.is_batch else read_purchase(call.body)
         if isinstance(buyers, Answer):
             return buyers
         if sale.is_routed and not call.stays:
@@ -201,15 +206,6 @@ class Purchases:
         waits.total += in_kernel_ns
         waited_ns = in_kernel_ns + self._admission.behind_ns(sale.id, now_ns)
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
-
-    def _read(self, head: Head, body: bytes) -> "tuple[Buyers | BuyerId | Answer, RegionName | None]":
-        """Who buys, or the problem; and the home that is claimed."""
-        if head.is_batch:
-            return read_batch(body), None
-        if not self._claims:
-            return read_purchase(body), None
-        claimed = read_claim(body)
-        return (claimed, None) if isinstance(claimed, Answer) else claimed
 
     def _elsewhere(
         self, sale: Sale, head: Head, buyers: "Buyers | BuyerId", claim: RegionName | None
@@ -369,3 +365,9 @@ def _pending_body(sale: Sale, attempt: Attempt, seq: int) -> str:
     assert attempt.arrival is not None
     stamp_ns, bound_ns, _, _ = attempt.arrival
     return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns)
+
+
+def _read_claimed(body: bytes) -> tuple[BuyerId | Answer, RegionName | None]:
+    """Who buys, or the problem; and the home that is claimed."""
+    claimed = read_claim(body)
+    return (claimed, None) if isinstance(claimed, Answer) else claimed
