@@ -144,10 +144,16 @@ class Evidence:
         """What could not be checked."""
         if self._without:
             hosts = shortened(", ".join(sorted(self._without)))
+            stamps = sum(self._without.values())
             case.not_checked.append(
-                f"How true {sum(self._without.values()):,} stamps are: there is no clock journal of {hosts}, so their "
-                "bounds are taken as stated."
+                f"How true {stamps:,} stamps are: there is no clock journal of {hosts}, so their bounds are taken as "
+                "stated."
             )
+            if case.keys is not None:
+                case.alarms.append(
+                    f"{stamps:,} stamps have no clock evidence: {hosts} handed in no journal (clockd's --journal, and "
+                    "the notary's). Whoever signs a sale should show how true its clocks were."
+                )
         if self._unsure:
             hosts = shortened(", ".join(sorted(self._unsure)))
             case.not_checked.append(

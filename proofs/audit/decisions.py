@@ -34,6 +34,8 @@ def check_decisions(case: Case) -> None:
     if case.beacon is not None and standing.beacon is None:
         case.found(DECISIONS, case.decided.records, "a beacon's value that the seed's file tells was entered")
     _expect_whole_logs(case, standing)
+    if case.decided is not None:
+        _expect_forward(case, case.decided.looks)
     check_entered(case)
 
 
@@ -127,6 +129,17 @@ def _note_look(looks: Looks, fold: Deliveries, index: int, seen: Seen) -> None:
             of = looks.of.setdefault(name, RegionLooks())
             of.seqs.append(min(region.seq, 2**63 - 1))
             of.marks_ns.append(min(region.mark_ns, 2**63 - 1))
+
+
+def _expect_forward(case: Case, looks: Looks) -> None:
+    """The arbiter's time goes on: no look certainly lies before one that was recorded earlier."""
+    latest_start_ns = 0
+    for index, earliest_ns, latest_ns in zip(looks.indexes, looks.earliest_ns, looks.latest_ns, strict=True):
+        if latest_ns < latest_start_ns:
+            rule = "no look of the arbiter lies before an earlier one"
+            case.found(DECISIONS, index + 1, rule, f"at {latest_ns} ns at the latest", f"{latest_start_ns} ns or later")
+            return
+        latest_start_ns = max(latest_start_ns, earliest_ns)
 
 
 def _expect_whole_logs(case: Case, standing: Standing) -> None:

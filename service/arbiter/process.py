@@ -69,6 +69,8 @@ class ArbiterSettings:
     """The clock page of this host."""
     beacons: tuple[str, ...] = PUBLIC_SERVERS
     """URLs of servers that tell a public beacon's rounds."""
+    refuses_unsafe_store: bool = True
+    """Whether a store that could lose what it took is as good as gone."""
 
 
 class ArbiterProcess:
@@ -359,7 +361,7 @@ async def run_arbiter(
     Raises:
         FencedError: another arbiter has taken over.
     """
-    store: Store = connect(settings.store_url)
+    store: Store = connect(settings.store_url, refuses_unsafe=settings.refuses_unsafe_store)
     gc.set_threshold(*GC_THRESHOLDS)
     try:
         process = None

@@ -91,7 +91,7 @@ class SaleRun:
         self._recorded_look_ns = 0
         self._recorded_seqs: Mapping[RegionName, int] = {}
         for index, (line, _) in enumerate(recorded):
-            self._note(parse_decision_line(index, line))
+            self._note(index, parse_decision_line(index, line))
 
     @property
     def by_shares(self) -> ShardedFold | None:
@@ -373,14 +373,14 @@ class SaleRun:
         await self._ledger.append(self.sale, index, lines)
         self._ledger.counts.recorded(decisions, time.perf_counter_ns() - began_ns)
         self.recorded.extend(lines)
-        for decision in decisions:
-            self._note(decision)
+        for offset, decision in enumerate(decisions):
+            self._note(index + offset, decision)
 
-    def _note(self, decision: Decision) -> None:
+    def _note(self, index: int, decision: Decision) -> None:
         """What is on disk now: regions are stopped by that, never by what is about to be."""
         match decision:
             case SoldOut():
-                self.stop_reason = "sold_out"
+                self.stop_reason = f"sold_out:{index}"
             case Complete() if self.terms.method != "ordered":
                 self.stop_reason = "closed"
             case Cancelled(reason):

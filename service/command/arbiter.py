@@ -45,10 +45,9 @@ def arbiter(
     clock = host_clock(host_clock_spec)
     servers = tuple(beacon_url(url) for url in beacon) if beacon else PUBLIC_SERVERS
     with open_store(store, data, "arbiter", allow_unsafe_store) as store_url:
+        settings = ArbiterSettings(store_url, regions, page, servers, refuses_unsafe_store=not allow_unsafe_store)
         try:
-            uvloop.run(
-                _until_ended(watch_arbiter(ArbiterSettings(store_url, regions, page, servers), clock, watched_at))
-            )
+            uvloop.run(_until_ended(watch_arbiter(settings, clock, watched_at)))
         except FencedError as error:
             typer.echo(f"firstcome: {error}", err=True)
             raise typer.Exit(1) from error

@@ -109,7 +109,8 @@ def gateway(
             raise CannotRun(str(error)) from error
         routes = RoutingSettings(routing.value, peers, home_claim, take_over)
         settings = GatewaySettings(
-            *(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells, routes)
+            *(region, host, port, store_url, arbiter_store, page, counts, open_metrics, tells, routes),
+            refuses_unsafe_store=not allow_unsafe_store,
         )
         try:
             uvloop.run(run_gateway(settings, known, clock))

@@ -137,7 +137,7 @@ class Sealer:
                     missing[f"the end of region {region}'s log"] = True
             elif each.checkpoint_size < standing.counted.get(region, 0):
                 missing[f"region {region}'s checkpoint of its whole log"] = True
-        for host in {host for each in collected.values() for host in each.updates}:
+        for host in waiting.named:
             told = set[int]().union(*(each.updates.get(host, ()) for each in collected.values()))
             if not waiting.named.get(host, set()) <= told:
                 missing[f"updates of the clock of {host}"] = False

@@ -93,6 +93,10 @@ TERMS_BODY: Final = {
         "skew_bound_ns": {**_NANOSECONDS, "description": "ε, the largest stamping error tolerated"},
         "tie_window_ns": {**_NANOSECONDS, "description": "W ≥ 2ε; default 2ε"},
         "intake_grace_ns": {**_NANOSECONDS, "description": "> 2ε; default 200 ms"},
+        "beacon": {
+            "type": "object",
+            "description": "the round of a public beacon that the draw waits for, as docs/bundle.md says",
+        },
         "cut_off_after_ns": {**_NANOSECONDS, "description": "default 30 s"},
     },
     "required": ["title", "stock", "opens", "closes", "regions", "skew_bound_ns"],

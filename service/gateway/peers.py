@@ -1,8 +1,8 @@
 """The gateways of other regions: a call is sent on to one of them, and its answer passed back as it is.
 
-The caller's token, preferences, key and trace go along. A peer that cannot be connected to is taken as down for a
-moment, so that not every purchase waits for it; one that callers are redirected to is looked at once a second, since
-nothing else would tell. Where a call may have arrived but its answer did not, nobody knows: it is never sent twice.
+The caller's token, preferences, key and trace go along. Where buyers are routed home every peer is looked at once a
+second, so that purchases need not wait to find out that it is down. Where a call may have arrived but its answer did
+not, nobody knows: it is never sent twice.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from model.vocabulary import RegionName
+from service.gateway import problems
 from service.gateway.answers import Answer
 from service.gateway.request import ROUTED_HEADER, ROUTED_PARAMETER, Head
 from service.gateway.routing import RoutingSettings
@@ -26,9 +27,11 @@ CONNECT_TIMEOUT_SECONDS: Final = 2.0
 ANSWER_TIMEOUT_SECONDS: Final = 12.0
 """Beyond what the caller prefers to wait: longer than a gateway waits for its store."""
 MOST_AT_ONCE: Final = 1_000
-DOWN_SECONDS: Final = 1.0
-"""For so long a peer that could not be reached is not tried again."""
 LOOK_SECONDS: Final = 1.0
+DOWN_SECONDS: Final = 1.0
+"""For so long a peer that could not be reached is not tried again, where nobody looks at it."""
+DOWN_UNSEEN_SECONDS: Final = 5.0
+"""The same where somebody does, who will tell earlier: longer than a look that fails, and the pause before it."""
 _PASSED_BACK: Final = (
     *("location", "content-location", "retry-after", "preference-applied"),
     *("www-authenticate", "allow"),
@@ -93,17 +96,20 @@ class Peers:
                 content=body,
                 timeout=httpx.Timeout(seconds, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL) as error:
+        except httpx.PoolTimeout:
+            return problems.overloaded()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
             self._note_down(region, error)
             return NotSent()
         except httpx.HTTPError as error:
             _log.warning("a peer did not answer what was forwarded", peer=region, error=repr(error))
             return Unknown()
+        self._down_until.pop(region, None)
         passed = tuple((name, answer.headers[name]) for name in _PASSED_BACK if name in answer.headers)
         return Answer(answer.status_code, answer.content, passed, answer.headers.get("content-type", ""))
 
     async def watch(self) -> None:
-        """Look at every peer without end, where callers are redirected to them."""
+        """Look at every peer without end, where buyers are routed to them."""
         while True:
             await asyncio.gather(*(self._look(region) for region in self.settings.peers))
             await asyncio.sleep(LOOK_SECONDS)
@@ -126,11 +132,12 @@ class Peers:
             answer = await self._client.get(url, timeout=CONNECT_TIMEOUT_SECONDS)
             answer.raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            self._note_down(region, error, 3 * LOOK_SECONDS + CONNECT_TIMEOUT_SECONDS)
+            self._note_down(region, error)
         else:
             self._down_until.pop(region, None)
 
-    def _note_down(self, region: RegionName, error: Exception, seconds: float = DOWN_SECONDS) -> None:
+    def _note_down(self, region: RegionName, error: Exception) -> None:
         if region not in self._down_until:
             _log.warning("a peer cannot be reached", peer=region, error=repr(error))
-        self._down_until[region] = time.monotonic() + seconds
+        is_watched = self.settings.policy != "serve"
+        self._down_until[region] = time.monotonic() + (DOWN_UNSEEN_SECONDS if is_watched else DOWN_SECONDS)

@@ -63,6 +63,8 @@ class GatewaySettings:
     webhook: Webhook | None = None
     """Whom to tell when this process is ready no more, or again."""
     routing: RoutingSettings = field(default_factory=RoutingSettings)
+    refuses_unsafe_store: bool = True
+    """Whether a store that could lose what it took is as good as gone, also when it comes back with other settings."""
 
 
 async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock) -> None:
@@ -76,8 +78,8 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     stamper = Stamper(host, Reader(settings.page, host))
     stamper.receive_times.sample()
     store, tail_store, arbiter_store = (
-        connect(settings.store_url),
-        connect(settings.store_url),
+        connect(settings.store_url, refuses_unsafe=settings.refuses_unsafe_store),
+        connect(settings.store_url, refuses_unsafe=settings.refuses_unsafe_store),
         connect(settings.arbiter_store_url),
     )
     book = Book(settings.region, tail_store, stamper, partial(is_routed, settings.routing, settings.region))
@@ -102,7 +104,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.create_task(book.tail(), name="tail"),
         asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
         *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
-        *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy == "redirect" else []),
+        *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy != "serve" else []),
         *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
     ]
     try:

@@ -22,7 +22,7 @@ from clockd.host import ReceivedAt
 from model import guards
 from model.vocabulary import BuyerId, Entry, Outcome, RegionName, SaleId
 from service.gateway import problems
-from service.gateway.admission import Admission, Arrival, Attempt, NotLogged, Result, Sold, StoreGone
+from service.gateway.admission import Admission, Arrival, Attempt, Result, Sold
 from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
 from service.gateway.bodies import Buyers, read_batch, read_claim, read_purchase
@@ -30,6 +30,7 @@ from service.gateway.book import Book, Sale
 from service.gateway.counts import Counts
 from service.gateway.overload import Queue
 from service.gateway.peers import MOST_AT_ONCE, NotSent, Peers
+from service.gateway.refusals import Refused, refusal_of, why_not_logged
 from service.gateway.request import Head
 from service.gateway.routing import Elsewhere, RoutingSettings, home_of, route
 from service.gateway.stamping import Stamper
@@ -146,7 +147,12 @@ class Purchases:
             found = self.find(head.sale)
             assert isinstance(found, Answer)
             return found
-        buyers, claim = self._read(head, call.body)
+        claim: RegionName | None = None
+        buyers: Buyers | BuyerId | Answer
+        if self._claims and not head.is_batch:
+            buyers, claim = _read_claimed(call.body)
+        else:
+            buyers = read_batch(call.body) if head.is_batch else read_purchase(call.body)
         if isinstance(buyers, Answer):
             return buyers
         if sale.is_routed and not call.stays:
@@ -166,7 +172,7 @@ class Purchases:
             self._admission.add(sale.id, Attempt("", buyers, None, now_ns, tell), sale.script)
         return None
 
-    def _begin_batch(self, sale: Sale, call: Call, buyers: Buyers, arrival: "Arrival | _Refused", now_ns: int) -> None:
+    def _begin_batch(self, sale: Sale, call: Call, buyers: Buyers, arrival: Arrival | Refused, now_ns: int) -> None:
         """Every entry goes its own way, under one arrival."""
         answer = BatchAnswer(len(buyers), call.respond)
         refused = None if isinstance(arrival, Arrival) else arrival
@@ -200,15 +206,6 @@ class Purchases:
         waits.total += in_kernel_ns
         waited_ns = in_kernel_ns + self._admission.behind_ns(sale.id, now_ns)
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
-
-    def _read(self, head: Head, body: bytes) -> "tuple[Buyers | BuyerId | Answer, RegionName | None]":
-        """Who buys, or the problem; and the home that is claimed."""
-        if head.is_batch:
-            return read_batch(body), None
-        if not self._claims:
-            return read_purchase(body), None
-        claimed = read_claim(body)
-        return (claimed, None) if isinstance(claimed, Answer) else claimed
 
     def _elsewhere(
         self, sale: Sale, head: Head, buyers: "Buyers | BuyerId", claim: RegionName | None
@@ -249,28 +246,28 @@ class Purchases:
         else:
             call.respond(problems.store_gone())
 
-    def _arrival(self, sale: Sale, received: ReceivedAt | None, now_ns: int) -> "Arrival | _Refused":
+    def _arrival(self, sale: Sale, received: ReceivedAt | None, now_ns: int) -> Arrival | Refused:
         """What may be logged of when a call came, or the refusal that is owed unless a buyer has an entry already."""
         over = refusal_of(sale)
         if over is not None:
-            return _Refused(over)
+            return Refused(over)
         terms = sale.terms
         stamped = self._stamper.stamp(received, terms.skew_bound_ns)
         if isinstance(stamped, str):
-            return _Refused(problems.clock_unsafe(stamped))
+            return Refused(problems.clock_unsafe(stamped))
         (stamp_ns, bound_ns), clock = stamped
         bounds = self._counts.stamp_bounds
         bounds.buckets[bound_ns.bit_length()] += 1
         bounds.total += bound_ns
         if guards.certainly_early(stamp_ns, terms.skew_bound_ns, terms.entries_from_ns):
             wait_ns = terms.entries_from_ns - stamp_ns
-            return _Refused(
+            return Refused(
                 problems.too_early(terms.stated["entries_from"], wait_ns), at_once=wait_ns > 3 * terms.skew_bound_ns
             )
         if guards.certainly_late(stamp_ns, terms.skew_bound_ns, terms.closes_ns):
-            return _Refused(problems.too_late(terms.stated["closes"]))
+            return Refused(problems.too_late(terms.stated["closes"]))
         if sale.is_isolated(now_ns):
-            return _Refused(problems.region_isolated(self._region))
+            return Refused(problems.region_isolated(self._region))
         assert received is not None
         return Arrival(stamp_ns, bound_ns, clock, self._book.heard.before(received.raw_ns))
 
@@ -294,7 +291,7 @@ class Purchases:
             self._counts.known += 1
             self._answer_entry(sale, call, result)
         else:
-            refusal = _refusal(sale, result, refused)
+            refusal = why_not_logged(sale, result, refused)
             self._counts.refused[refusal.slug] += 1
             call.respond(refusal)
 
@@ -318,7 +315,7 @@ class Purchases:
             told = tell_entry(sale, result)
             answer.accept(index, told.status, told.body.decode())
         else:
-            refusal = _refusal(sale, result, refused)
+            refusal = why_not_logged(sale, result, refused)
             counts.refused[refusal.slug] += 1
             answer.refuse(index, refusal)
 
@@ -370,72 +367,7 @@ def _pending_body(sale: Sale, attempt: Attempt, seq: int) -> str:
     return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns)
 
 
-def _refusal(sale: Sale, result: NotLogged | StoreGone, refused: Answer | None) -> Answer:
-    """Why there is no entry. `refused` is what was owed unless the buyer had one already."""
-    match result:
-        case NotLogged("unknown") if refused is not None:
-            return refused
-        case NotLogged("below"):
-            return problems.overloaded()
-        case NotLogged("stopped", reason):
-            return refusal_of(sale) or _stopped(sale, reason)
-        case NotLogged("empty"):
-            return refusal_of(sale) or _nothing_free(sale)
-        case NotLogged("not_ready"):
-            return problems.not_ready({"stock": "this region's share of the sale is not set up yet"})
-        case NotLogged("stock_lost"):
-            return problems.stock_lost()
-        case _:
-            return problems.store_gone()
-
-
-def _nothing_free(sale: Sale) -> Answer:
-    """No unit is free here; the arbiter has not said that all are sold."""
-    if sale.terms.rebalances:
-        return problems.restocking()
-    return problems.sold_out(None) if sale.terms.method == "central" else problems.share_sold_out(sale.region)
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """What the caller gets unless the buyer has an entry.
-
-    `at_once` where no entry can be there yet: two hosts of a region differ by 2ε at most, and neither lets anybody in
-    whose stamp is more than ε early.
-    """
-
-    answer: Answer
-    at_once: bool = False
-
-
-def refusal_of(sale: Sale) -> Answer | None:
-    """Why a sale takes no more entries, as far as decisions tell; None while it may."""
-    standing = sale.standing
-    if sale.region in standing.cut_offs:
-        return problems.region_cut_off(sale.region)
-    match standing.lost_reason():
-        case "sold_out":
-            return problems.sold_out(standing.sold_out_at)
-        case "cancelled":
-            return problems.cancelled(standing.cancelled or "")
-        case "halted":
-            return problems.halted()
-        case "closed":
-            return problems.too_late(sale.terms.stated["closes"])
-        case _:
-            return None
-
-
-def _stopped(sale: Sale, reason: str) -> Answer:
-    """The store was stopped before this process heard why."""
-    match reason:
-        case "cancelled":
-            return problems.cancelled("see the sale's events")
-        case "halted":
-            return problems.halted()
-        case "cut_off" | "fenced":
-            return problems.region_cut_off(sale.region)
-        case "closed":
-            return problems.too_late(sale.terms.stated["closes"])
-        case _:
-            return problems.sold_out(None)
+def _read_claimed(body: bytes) -> tuple[BuyerId | Answer, RegionName | None]:
+    """Who buys, or the problem; and the home that is claimed."""
+    claimed = read_claim(body)
+    return (claimed, None) if isinstance(claimed, Answer) else claimed

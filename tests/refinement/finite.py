@@ -3,7 +3,8 @@
 `proofs/protocol.py` says in relations what the model computes with heaps and dictionaries. A test that wrote those
 relations a third time would compare two readings and prove neither. So the terms themselves are taken, the very
 objects that the solvers are asked about, and are written out as Python: a quantifier becomes `all(…)` or `any(…)` over
-the members of a finite sort, a function a table (of several members, a table of their tuples). What comes out is fast enough to be asked after every step.
+the members of a finite sort, a function a table (of two members, a table of pairs). What comes out is fast enough to
+be asked after every step.
 
 `test_finite.py` has z3 itself say the same of the same worlds.
 """

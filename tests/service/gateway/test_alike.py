@@ -177,6 +177,7 @@ def _calls(sales: Sales) -> Iterator[tuple[str, str, str, Any]]:
     for told in ({"round": 1, "signature": "ab" * 48}, {"round": "one"}):
         yield "POST", f"{sale}/beacon", f"/v1/sales/{sales.open}/beacon", told
     yield "POST", f"{sale}/beacon", "/v1/sales/nosuch/beacon", {}
+    yield "POST", f"{sale}/fence", f"/v1/sales/{sales.open}/fence", {"region": "here", "reason": "x"}
     yield "GET", f"{sale}/purchases/{{purchase}}", f"/v1/sales/{sales.open}/purchases/x", None
     yield "GET", f"{sale}/purchases/{{purchase}}/receipt", f"/v1/sales/{sales.open}/purchases/x/receipt", None
     yield "GET", f"{sale}/ledger", f"/v1/sales/{sales.open}/ledger", None

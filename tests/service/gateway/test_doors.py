@@ -54,7 +54,8 @@ def test_a_unit_is_answered_at_once_and_found_again(here: Gateway, kind: Kind) -
     path = f"/v1/sales/{sale}/purchases/{answer.json['id']}"
     assert answer.headers["content-location"] == path
     assert here.call("GET", path).json == answer.json
-    assert here.call("GET", f"/v1/sales/{sale}").json["state"] == "open"
+    until(lambda: here.state(sale) == "open")
+    assert "winners" not in here.call("GET", f"/v1/sales/{sale}").json, "no decision names them"
 
 
 def test_a_batch_has_its_units_and_its_refusals(here: Gateway) -> None:

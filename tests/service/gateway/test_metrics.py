@@ -14,7 +14,7 @@ from tests.service.sales import Sales, fresh
 
 Samples = dict[tuple[str, str], float]
 ABSENT = {"firstcome_sale_halted", "firstcome_sale_cut_off"}
-"""Told only where there is such a sale."""
+"""Told only where there is such a sale; other tests have some."""
 ABSENT_AT_THE_ARBITER = {
     "firstcome_arbiter_clock_contradictions",
     "firstcome_arbiter_clock_contradiction_age_seconds",
@@ -39,7 +39,7 @@ def samples(text: str, label: str) -> Samples:
 
 def test_every_metric_is_told(here: Gateway, sales: Sales) -> None:
     told = {family.name for family in text_string_to_metric_families(scrape(here)) if family.samples}
-    assert told == set(families()) - ABSENT
+    assert set(families()) - ABSENT <= told <= set(families())
 
 
 def test_the_arbiter_tells_every_metric(small_world: World, sales: Sales) -> None:

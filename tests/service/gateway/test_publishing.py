@@ -42,7 +42,14 @@ BAD_TERMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a round that is known": ({"beacon": {"chain": "quicknet", "round": 1}}, "beacon", "or later"),
     "a sale before that never was": ({"previous": "ab" * 16}, "previous", "this arbiter has published"),
     "an auction": ({"kind": "auction"}, "kind", "flash"),
-    "another method": ({"method": "central"}, "method", "ordered"),
+    "another method": ({"method": "raffle"}, "method", "ordered"),
+    "shares that do not add up": (
+        {"method": "sharded", "quotas": {"here": 9}},
+        "quotas",
+        "add up to the stock: 10, not 9",
+    ),
+    "a share of nobody": ({"method": "sharded", "quotas": {"here": 9, "mars": 1}}, "quotas", "'mars' is none"),
+    "a stock in no region": ({"method": "central", "central_region": "mars"}, "central_region", "one of the regions"),
     "no title": ({"title": ""}, "title", "1 to 500"),
     "a title of two lines": ({"title": "Shoes\nSocks"}, "title", "printable"),
 }
@@ -160,6 +167,28 @@ def test_cancelling(here: Gateway, sales: Sales) -> None:
     assert (sold_out.status, sold_out.problem) == (409, "already_decided")
     assert here.call("POST", "/v1/sales/nosuch/cancel", {"reason": "x"}).problem == "unknown_sale"
     assert here.call("POST", f"/v1/sales/{sales.elsewhere}/cancel", {"reason": "x"}).problem == "not_sold_here"
+
+
+def test_fencing_a_region_out(here: Gateway) -> None:
+    """Of sales at the door only, once, for good; what is asked for again is answered again."""
+    fence = {"region": "here", "reason": "the cellar is flooded"}
+    ordered, sale = publish(here, terms(3600)), publish(here, terms(3600, method="central"))
+    for wrong in (
+        {},
+        {"region": "here"},
+        fence | {"reason": ""},
+        fence | {"by": "me"},
+        fence | {"region": "mars"},
+        b"[",
+    ):
+        answer = here.call("POST", f"/v1/sales/{sale}/fence", wrong)
+        assert (answer.status, answer.problem) == (422, "invalid")
+    answer = here.call("POST", f"/v1/sales/{ordered}/fence", fence)
+    assert (answer.status, answer.problem) == (422, "invalid")
+    assert here.call("POST", "/v1/sales/nosuch/fence", fence).problem == "unknown_sale"
+    for _ in range(2):
+        answer = here.call("POST", f"/v1/sales/{sale}/fence", fence)
+        assert (answer.status, answer.json) == (200, fence | {"id": sale, "state": "fenced"})
 
 
 def test_the_state_of_each_sale(here: Gateway, sales: Sales) -> None:

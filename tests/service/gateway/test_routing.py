@@ -6,7 +6,6 @@ Gateways of their own, beside those of the small world and on its stores, with t
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -200,13 +199,3 @@ def test_a_home_that_is_claimed(start: Start, sale_by: Open, here: Gateway) -> N
     assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "home")
     refused = here.call("POST", path, {"buyer": fresh(), "home": "here"})
     assert (refused.status, refused.problem) == (422, "invalid"), "only where the operator says so"
-
-
-@pytest.mark.parametrize(
-    "flags", [["--peer", "there"], ["--peer", "there=ftp://x"], ["--peer", "here=http://x:1"], ["--routing", "guess"]]
-)
-def test_flags_that_cannot_be(tmp_path: Path, flags: list[str]) -> None:
-    words = ["gateway", "--region", "here", "--arbiter-store", "unix:///none", "--tokens", "none", *flags]
-    with Program(tmp_path, *words) as program:
-        assert program.status() == 2
-        assert flags[0] in program.said()

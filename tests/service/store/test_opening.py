@@ -7,6 +7,7 @@ import pytest
 from redis import exceptions
 
 from service.command.base import CannotRun, open_store
+from service.store.lane import Lane
 from service.store.opening import UnsafeStoreError, check_settings, connect
 from tests.service.store.conftest import Redis, free_port
 
@@ -105,3 +106,30 @@ def test_one_store_is_given_not_two_and_not_none(tmp_path: Path) -> None:
         pass
     with pytest.raises(CannotRun, match="--data DIR"), open_store("", None, "region here", False):
         pass
+
+
+def test_a_server_that_comes_back_with_other_settings_is_as_good_as_gone(start_redis: Redis) -> None:
+    """Whoever had a connection opens another one then, and each is looked at before anything goes over it."""
+
+    async def run(url: str) -> None:
+        async with connect(url, refuses_unsafe=True) as store:
+            lane = Lane(store)
+            assert await store.ping()
+            await lane.call([("raise_mark", ["mark"], ["1"])])
+            await store.config_set("appendfsync", "everysec")
+            await store.connection_pool.disconnect()
+            await lane.close()
+            with pytest.raises(UnsafeStoreError, match="set appendfsync always"):
+                await store.ping()
+            with pytest.raises(UnsafeStoreError, match="set appendfsync always"):
+                await lane.call([("raise_mark", ["mark"], ["2"])])
+
+    url = start_redis()
+    asyncio.run(run(url))
+
+    async def allowed() -> bytes | None:
+        async with connect(url) as store:
+            await store.config_set("appendfsync", "always")
+            return await store.get("mark")
+
+    assert asyncio.run(allowed()) == b"1"
