@@ -32,8 +32,8 @@ body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper
 padding:0 1rem}h1{font-size:1.7rem}h2{font-size:1.25rem;margin-top:2.4rem}h3{font-size:1.05rem;margin-bottom:.2rem}
 table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto;font-size:.92rem}th,td{padding:.3rem .7rem;
 border-bottom:1px solid var(--grid);text-align:right;vertical-align:top}th:first-child,td:first-child{text-align:left}
-td{white-space:nowrap}caption{text-align:left;font-weight:600;padding:.3rem 0}figure{margin:1.2rem 0}img{max-width:100%;height:auto;
-background:#fff}figcaption,.soft{color:var(--soft)}dt{font-weight:600}dd{margin:0 0 .6rem 1.2rem}
+td{white-space:nowrap}caption{text-align:left;font-weight:600;padding:.3rem 0}figure{margin:1.2rem 0}img{max-width:100%;
+height:auto;background:#fff}figcaption,.soft{color:var(--soft)}dt{font-weight:600}dd{margin:0 0 .6rem 1.2rem}
 """
 
 
