@@ -36,7 +36,7 @@ ADVICE: Final = {
     "no connection can be accepted for a moment": "raise LimitNOFILE; runbook RefusedForLoad",
     "no safe clock: nothing is decided until there is one": "runbook ArbiterWithoutClock",
     "region cut off: its mark did not move": "runbook RegionCutOff",
-    "region fenced out": "nothing, if you know of it; runbook RegionFencedOut",
+    "region fenced out": "nothing, if you know of it; docs/ops/fencing.md",
     "region lost; trying again": "runbook RegionLagging if it stays lost",
     "running on a store that could lose what was acknowledged": "for trying things out only; see the store's settings",
     "sale cancelled by an operator": "nothing, if you know of it: units won before stay won",
