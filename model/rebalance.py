@@ -1,8 +1,9 @@
 """Who should give how much to whom, where units are sold at the door: so that they are where they are asked for. Pure.
 
 A region's due is the part of all units left that its part of the demand is. A region is short when it has less than
-half of its due, and less than it can expect to sell before closing; only then anything moves, so that two regions that
-do about equally well never send units back and forth (hysteresis). Whoever has more than its due gives, most first.
+half of its due, and less than it can expect to sell in the next seconds; only then anything moves. So two regions that
+do about equally well never send units back and forth (hysteresis), and the first buyer of one empties no other. Whoever
+has more than its due gives, most first.
 
 Wrong advice costs sales, never safety: a region gives what it has, and what it gives is gone first (`share.py`).
 """
@@ -12,6 +13,11 @@ from typing import Final, NamedTuple
 
 SMOOTHING_NS: Final = 1_000_000_000
 """Demand older than this counts less than half."""
+
+
+HORIZON_NS: Final = 5_000_000_000
+"""So far ahead a region provides for itself: many times what a transfer takes, and so little that a moment's rush does
+not send for what others may want."""
 
 
 class Demand(NamedTuple):
@@ -63,8 +69,10 @@ def transfers(regions: Sequence[Demand], remaining_ns: int) -> list[Transfer]:
     """What should move now.
 
     Args:
-        remaining_ns: until closing; no region needs more than it can expect to be asked for in that time.
+        remaining_ns: until closing; no region needs more than it can expect to be asked for in that time, and within
+            `HORIZON_NS`.
     """
+    ahead_ns = max(0, min(remaining_ns, HORIZON_NS))
     reached = [place for place, region in enumerate(regions) if region.is_reached]
     total = sum(regions[place].units + regions[place].on_the_way for place in reached)
     dues = dict(zip(reached, largest_remainders(total, [regions[place].asks_mhz for place in reached]), strict=True))
@@ -72,7 +80,7 @@ def transfers(regions: Sequence[Demand], remaining_ns: int) -> list[Transfer]:
     for place in reached:
         region = regions[place]
         has = region.units + region.on_the_way
-        sellable = -(-region.asks_mhz * max(remaining_ns, 0) // 1_000_000_000_000)
+        sellable = -(-region.asks_mhz * ahead_ns // 1_000_000_000_000)
         if 2 * has < dues[place] and has < sellable:
             wanted[place] = min(dues[place], sellable) - has
     spare = {place: regions[place].units - dues[place] for place in reached if place not in wanted}

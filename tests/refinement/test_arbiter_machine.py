@@ -400,7 +400,7 @@ def run(max_examples: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
 
 
 def test_fold_and_protocol_do_the_same_steps() -> None:
-    run(max_examples=many(40))
+    run(max_examples=many(100))
     print("states reached:", ", ".join(f"{state} {number}" for state, number in sorted(Arbiter.reached.items())))
     print("steps taken:", ", ".join(f"{step} {number}" for step, number in sorted(Arbiter.steps_taken.items())))
     missing = STATES - {state for state, number in Arbiter.reached.items() if number}
