@@ -76,7 +76,7 @@ def gateway(
     import uvloop
 
     from clockd.webhook import WebhookError, open_webhook
-    from service.gateway.app import ALL_READY
+    from service.gateway.api import ALL_READY
     from service.gateway.process import GatewaySettings, run_gateway
     from service.gateway.routing import RoutingSettings
     from service.watching.shared import SharedCountsError

@@ -24,7 +24,7 @@ from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
 from service.export import ExportError, export_zip
 from service.gateway import openapi, problems
 from service.gateway.answers import Answer
-from service.gateway.app import Api, read_body, response
+from service.gateway.api import Api, read_body, response
 from service.gateway.bodies import field_and_rule
 from service.gateway.publishing import ArbiterDoor
 from service.store import keys

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from service.gateway import openapi
-from service.gateway.app import Api
+from service.gateway.api import Api
 from service.gateway.metrics import GatewayMetrics
 from service.watching.port import CONTENT_TYPE, text_of
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from model.vocabulary import SaleId
 from service.gateway import openapi, problems
 from service.gateway.answers import Answer
-from service.gateway.app import Api, read_body, response
+from service.gateway.api import Api, read_body, response
 from service.gateway.bodies import field_and_rule
 from service.gateway.publishing import ArbiterDoor
 from service.gateway.request import MAX_BODY_BYTES

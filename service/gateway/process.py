@@ -17,7 +17,8 @@ from clockd.reader import Reader
 from clockd.webhook import Webhook
 from model.vocabulary import RegionName
 from service.gateway.admission import Admission
-from service.gateway.app import Api, make_app
+from service.gateway.api import Api
+from service.gateway.app import make_app
 from service.gateway.book import Book
 from service.gateway.counts import Counts
 from service.gateway.evidence import Evidence, add_evidence_calls
