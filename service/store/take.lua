@@ -6,10 +6,17 @@
 -- from none of the sale), `altered` (it was taken with other units), `fenced` (the donor cannot have given it).
 --! log.lua
 local own, donor, number, to, units = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local function is_number(text)
+  return #text <= 8 and (text == '0' or string.match(text, '^[1-9]%d*$') ~= nil)
+end
+
+local is_grant = #number <= 8 and number ~= '0' and is_number(number)
 for range in string.gmatch(units .. ',', '([^,]*),') do
-  if not string.match(range, '^%d+%-%d+$') or not string.match(number, '^[1-9]%d*$') then
-    return redis.error_reply('ERR a grant is a number and ranges of units')
-  end
+  local first, final = string.match(range, '^(%d+)%-(%d+)$')
+  is_grant = is_grant and first and is_number(first) and is_number(final) and tonumber(first) <= tonumber(final)
+end
+if not is_grant then
+  return redis.error_reply('ERR a grant is a number and ranges of units')
 end
 local free = redis.call('HGET', KEYS[3], 'free')
 if not free or last == 0 then

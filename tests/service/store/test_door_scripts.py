@@ -1,6 +1,6 @@
 """The scripts of units that are sold at the door, each by its contract: a repeat does no harm. On both servers.
 
-Whole sales under hostile schedules: `test_doors_machine.py`.
+Whole sales under hostile schedules: `test_hostile.py`.
 """
 
 from collections.abc import Callable
@@ -182,7 +182,7 @@ def test_a_grant_is_taken_once_and_the_rest_refused_once(client: redis.Redis, ru
         assert take(2, "13-13", last="1") == [b"refused", b"fenced"]
     assert take(1, "10-12", last="1") == [b"again"]
     assert take(1, "20-21", donor="") == [b"taken"]
-    for units, number in (("", 3), ("3", 3), ("3-4,", 3), ("3-4", 0)):
+    for units, number in (("", 3), ("3", 3), ("3-4,", 3), ("3-4", 0), ("03-4", 3), ("4-3", 3), ("3-123456789", 3)):
         with pytest.raises(redis.ResponseError, match="ranges of units"):
             take(number, units)
     logged = lines(client)
