@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from clockd.host import ReceivedAt
 from service.gateway import problems
 from service.gateway.answers import Answer
-from service.gateway.intake import SLOWEST_REQUEST_SECONDS
+from service.gateway.intake import IDLE_SECONDS, SLOWEST_REQUEST_SECONDS
 from service.gateway.request import MAX_HEAD_BYTES
 from service.gateway.stamping import Stamper
 from service.gateway.transport import TimedTransport
@@ -132,7 +132,16 @@ class Uvicorn:
     """Serves the connections that it is given with one application."""
 
     def __init__(self, app: Any, stamper: Stamper) -> None:
-        self._config = Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+        # As patient with a quiet connection as the intake is: whose first call was not a purchase is no other caller.
+        self._config = Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=int(IDLE_SECONDS),
+        )
         self._config.load()
         logging.getLogger("uvicorn.error").disabled = True  # the caller is told; a fault of ours is logged by the app
         self._state = ServerState()
