@@ -42,6 +42,7 @@ from model.vocabulary import (
     Decision,
     Entry,
     RegionName,
+    Reply,
     RequestId,
     SoldOut,
     Won,
@@ -56,6 +57,7 @@ class Fold(Deliveries):
         super().__init__(terms)
         self.awaits_beacon = terms.beacon is not None
         self.winners: dict[BuyerId, RequestId] = {}
+        """Who was drawn."""
         self._buyers: dict[RequestId, BuyerId] = {}
         """Of requests that wait or have won."""
         self._waiting: dict[BuyerId, int] = {}
@@ -71,7 +73,12 @@ class Fold(Deliveries):
         def ticket_of(request: RequestId) -> int:
             return self._ticket_of_buyer(self._buyers[request])
 
-        return WindowLottery(self.terms.tie_window_ns, ticket_of, self.terms.stock)
+        return WindowLottery(self.terms.tie_window_ns, ticket_of, self._most_drawn)
+
+    @property
+    def _most_drawn(self) -> int:
+        """How many can be drawn at all."""
+        return self.terms.stock
 
     @property
     def is_decided(self) -> bool:
@@ -90,7 +97,7 @@ class Fold(Deliveries):
             return self.terms.last_stamp_ns
         return min(earliest_ns + self.terms.tie_window_ns, self.terms.last_stamp_ns)
 
-    def deliver(self, region: RegionName, line: bytes) -> Entry:
+    def deliver(self, region: RegionName, line: bytes) -> Entry | Reply:
         """The next line of a region's log.
 
         Raises:
@@ -104,9 +111,18 @@ class Fold(Deliveries):
         self._check(region, state, entry)
         state.seq = entry.seq
         state.head = extend(state.head, line)
-        if not self.is_decided:
-            self._wait(entry.request, entry.buyer, entry.stamp_ns)
+        if self._takes_entries:
+            self._let_in(entry)
         return entry
+
+    def _let_in(self, entry: Entry) -> None:
+        """An entry that counts takes part in the draw."""
+        self._wait(entry.request, entry.buyer, entry.stamp_ns)
+
+    @property
+    def _takes_entries(self) -> bool:
+        """Whether who is delivered now can still be drawn."""
+        return not self.is_decided
 
     def _check(self, region: RegionName, state: Delivered, entry: Entry) -> None:
         if not guards.follows_in_log(entry.seq, state.seq):
@@ -114,6 +130,8 @@ class Fold(Deliveries):
         self._check_entry(region, state, entry)
         if entry.unit is not None:
             raise Contradiction(region, f"an ordered sale gives nobody a unit at the door (entry {entry.seq})")
+        if (entry.price is not None) != (self.terms.kind == "auction"):
+            raise Contradiction(region, f"a bid has a price, and no other entry has (entry {entry.seq})")
         if entry.request in self._buyers:
             raise Contradiction(region, f"every request is logged once (entry {entry.seq})")
 
@@ -129,7 +147,7 @@ class Fold(Deliveries):
                 continue
             state.seq += len(piece)
             state.head = extend_all(state.head, piece)
-            if not self.is_decided:
+            if self._takes_entries:
                 self._all_wait(columns)
 
     def _all_hold(self, region: RegionName, state: Delivered, columns: Columns) -> bool:
@@ -197,7 +215,7 @@ class Fold(Deliveries):
         return "cancelled" if self.cancelled else None
 
     def _forget_who_waits(self) -> None:
-        """Who has won is remembered."""
+        """Who was drawn is remembered."""
         self._buyers = {request: buyer for buyer, request in self.winners.items()}
         self._waiting = {}
         self._stamps_ns = array("q")
@@ -208,9 +226,7 @@ class Fold(Deliveries):
             return
         terms, frontier_ns = self.terms, self.frontier_ns
         if self.awaits_beacon:
-            if not self.is_complete and guards.everyone_is_heard(frontier_ns, terms.last_stamp_ns):
-                self.is_complete = True
-                yield Complete()
+            yield from self._completes()
             return
         while guards.in_stock(len(self.winners), terms.stock):
             request = self._lottery.draw(frontier_ns, terms.last_stamp_ns)
@@ -227,3 +243,9 @@ class Fold(Deliveries):
             yield SoldOut()
         elif guards.everyone_is_heard(frontier_ns, terms.last_stamp_ns):
             yield self._end("time")
+
+    def _completes(self) -> Iterable[Decision]:
+        """That every entry is in, where the draw waits for a beacon."""
+        if not self.is_complete and guards.everyone_is_heard(self.frontier_ns, self.terms.last_stamp_ns):
+            self.is_complete = True
+            yield Complete()

@@ -118,6 +118,44 @@ def follows_in_log(seq: int, last_seq: int) -> bool:
     return seq == last_seq + 1
 
 
+def reaches_reserve(price: int, reserve_price: int) -> bool:
+    """Whether a bid is high enough to be taken at all."""
+    return reserve_price <= price
+
+
+def outbids(a_price: int, b_price: int) -> bool:
+    """Whether a's bid goes before b's whatever the clocks say."""
+    return b_price < a_price
+
+
+def is_better_bid(
+    a_price: int, a_stamp_ns: int, a_request: Name, b_price: int, b_stamp_ns: int, b_request: Name
+) -> bool:
+    """Of one buyer's bids the highest counts, and of equal ones the least (stamp, request id)."""
+    came_first = is_lesser_entry(a_stamp_ns, a_request, b_stamp_ns, b_request)
+    return outbids(a_price, b_price) | ((a_price == b_price) & came_first)
+
+
+def uniform_price(highest_losing_price: int, reserve_price: int) -> int:
+    """What every winner pays at a uniform price: the highest losing bid, and at least the reserve."""
+    return highest_losing_price + (highest_losing_price < reserve_price) * (reserve_price - highest_losing_price)
+
+
+def held_until_ns(latest_ns: int, hold_ns: int) -> int:
+    """Until when a unit is held that was given out at a look which ended at `latest_ns` at the latest."""
+    return latest_ns + hold_ns
+
+
+def confirms_in_time(stamp_ns: int, skew_bound_ns: int, until_ns: int) -> bool:
+    """Whether a confirmation came certainly before a hold was over, whatever the clock's error within ε."""
+    return stamp_ns + skew_bound_ns < until_ns
+
+
+def hold_is_over(until_ns: int, frontier_ns: int) -> bool:
+    """Whether no stamp that confirms in time can follow: the frontier is past the moment itself."""
+    return until_ns < frontier_ns
+
+
 def is_lesser_entry(a_stamp_ns: int, a_request: Name, b_stamp_ns: int, b_request: Name) -> bool:
     """Of one buyer's entries only the least (stamp, request id) waits. Tuples of the two compare alike."""
     return (a_stamp_ns < b_stamp_ns) | ((a_stamp_ns == b_stamp_ns) & (a_request < b_request))
@@ -156,6 +194,11 @@ def is_unknown_while_entering(published_ns: int, closes_ns: int, skew_bound_ns: 
     The last stamp is closing + ε, a host's clock may be ε behind, and marks follow it an intake grace later.
     """
     return closes_ns + 2 * skew_bound_ns + intake_grace_ns < published_ns
+
+
+def hold_covers_clocks(hold_ns: int, skew_bound_ns: int, intake_grace_ns: int) -> bool:
+    """A hold that nobody could confirm in time is none: it lasts longer than clocks differ and an intake may take."""
+    return 2 * skew_bound_ns + intake_grace_ns < hold_ns
 
 
 def window_covers_clocks(tie_window_ns: int, skew_bound_ns: int) -> bool:

@@ -13,20 +13,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from model.guards import entry_counts
+from model.holds import Holds, Turn
+from model.terms import Terms
 from model.vocabulary import (
     BeaconValue,
     BuyerId,
     Cancelled,
     Closed,
     Complete,
+    Confirmed,
     CutOff,
     Decision,
     Entry,
+    Expired,
     Fenced,
     Halted,
+    Held,
+    Listed,
+    ListFull,
     LostReason,
     Outcome,
     RegionName,
+    Released,
     RequestId,
     Seen,
     SoldOut,
@@ -39,6 +47,7 @@ from model.wire import lost_line_halves, outcome_line
 class Standing:
     """What the decision log says so far."""
 
+    terms: Terms
     decisions: int = 0
     winners: dict[RequestId, Won] = field(default_factory=dict)
     winner_of: dict[BuyerId, RequestId] = field(default_factory=dict)
@@ -53,12 +62,17 @@ class Standing:
     cancelled: str | None = None
     halted: str | None = None
     closed: str | None = None
+    holds: Holds = field(init=False)
+    """A reservation's list; empty in other sales."""
+
+    def __post_init__(self) -> None:
+        self.holds = Holds(self.terms)
 
     def apply(self, decision: Decision, winner: BuyerId | None = None) -> None:
         """The next record of the decision log.
 
         Args:
-            winner: the buyer of a `Won`, whose record names the request only; elsewhere None.
+            winner: the buyer of a record that names a request only (`Naming`); elsewhere None.
         """
         match decision:
             case Seen(regions):
@@ -67,6 +81,8 @@ class Standing:
                 self.winners[request] = decision
                 if winner is not None:
                     self.winner_of[winner] = request
+            case Listed() | Held() | ListFull() | Confirmed() | Released() | Expired():
+                self.holds.apply(decision, winner)
             case SoldOut():
                 self.sold_out_at = self.decisions
             case CutOff(region, seq) | Fenced(region, seq):
@@ -100,7 +116,10 @@ class Standing:
         return "open"
 
     def lost_reason(self) -> LostReason | None:
-        """Why whoever has not won has lost, as things stand; None while units may still be won."""
+        """Why whoever has not won, and has no place on a list, has lost, as things stand; None while units may still be
+        won."""
+        if self.holds.is_full:
+            return "list_full"
         if self.sold_out_at is not None:
             return "sold_out"
         if self.cancelled is not None:
@@ -108,7 +127,7 @@ class Standing:
         if self.halted is not None:
             return "halted"
         if self.closed is not None:
-            return "closed"
+            return "outbid" if self.terms.kind == "auction" else "closed"
         return None
 
     def outcome_of(self, region: RegionName, entry: Entry) -> Outcome | None:
@@ -121,7 +140,7 @@ class Standing:
         """The same, of an entry of an ordered sale."""
         won = self.winners.get(request)
         if won is not None and self.winner_of.get(buyer) == request:
-            return Outcome(request, "won", rank=won.rank, unit=won.unit)
+            return Outcome(request, "won", rank=won.rank, unit=won.unit, price=won.price)
         cut_off_seq = self.cut_offs.get(region)
         if cut_off_seq is not None and not entry_counts(seq, cut_off_seq):
             return Outcome(request, "lost", reason="cut_off")
@@ -130,8 +149,26 @@ class Standing:
         winner = self.winner_of.get(buyer)
         if winner is not None:
             return Outcome(request, "lost", reason="duplicate", of=winner)
+        listed = self.holds.request_of.get(buyer)
+        if listed is not None:
+            return self._outcome_of_turn(request, self.holds.turns[listed])
         reason = self.lost_reason()
         return None if reason is None else Outcome(request, "lost", reason=reason)
+
+    def _outcome_of_turn(self, request: RequestId, turn: Turn) -> Outcome | None:
+        """What became of an entry whose buyer has a place on the list, by this entry or another."""
+        match turn.state:
+            case "confirmed" if turn.request == request:
+                return Outcome(request, "won", rank=turn.rank, unit=turn.unit)
+            case "confirmed":
+                return Outcome(request, "lost", reason="duplicate", of=turn.request)
+            case "released" | "expired":
+                return Outcome(request, "lost", reason=turn.state)
+        if self.cancelled is not None:
+            return Outcome(request, "lost", reason="cancelled")
+        if self.halted is not None:
+            return Outcome(request, "lost", reason="halted")
+        return None if self.sold_out_at is None else Outcome(request, "lost", reason="sold_out")
 
     def outcome_lines(
         self, region: RegionName, first_seq: int, requests: Sequence[RequestId], buyers: Sequence[BuyerId]
@@ -146,9 +183,9 @@ class Standing:
             return None
         reason = self.lost_reason() if all_count else None
         before, after = ("", "") if reason is None else lost_line_halves(reason)
-        winner_of, lines = self.winner_of, []
+        winner_of, listed, lines = self.winner_of, self.holds.request_of, []
         for seq, (request, buyer) in enumerate(zip(requests, buyers, strict=True), start=first_seq):
-            if reason is not None and buyer not in winner_of:
+            if reason is not None and buyer not in winner_of and buyer not in listed:
                 lines.append(f"{before}{request}{after}")
                 continue
             outcome = self.outcome(region, seq, request, buyer)

@@ -69,6 +69,7 @@ class Share:
     def _sell(self, entry: Entry) -> None:
         self._expect(entry.unit is not None, entry, "an entry gets a unit at once")
         assert entry.unit is not None
+        self._expect(entry.price is None, entry, "nothing is bid where units are sold at the door")
         self._expect(bool(self.free), entry, "a unit is sold while one is free")
         self._expect(guards.is_next_to_sell(entry.unit, self.free[0][0]), entry, "the first free unit is sold")
         self._expect(entry.buyer not in self.buyers, entry, "a buyer has one entry in a region")

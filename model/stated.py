@@ -17,10 +17,14 @@ from model.vocabulary import NANOSECONDS_IN_SECOND, RegionName, is_id
 LARGEST_STOCK: Final = 10_000_000
 LONGEST_NS: Final = 24 * 3600 * NANOSECONDS_IN_SECOND
 """No window, bound, grace or cut-off is longer than a day."""
+LARGEST_PRICE: Final = 10**15 - 1
+"""In minor units: it survives a double, and is more than anything was ever sold for."""
 LONGEST_TEXT: Final = 500
 LONGEST_REGION: Final = 100
 """A request id is its region, a dot and 24 more characters, and may be 128 long."""
 MOST_REGIONS: Final = 64
+PLACES_TO_STOCK: Final = 10
+"""So many may wait for each unit of a reservation, where its terms leave that to us."""
 DEFAULT_INTAKE_GRACE_NS: Final = 200_000_000
 DEFAULT_CUT_OFF_AFTER_NS: Final = 30_000_000_000
 BEACON_MARGIN_NS: Final = 5_000_000_000
@@ -135,6 +139,40 @@ class Reading:
             self.breach("quotas", f"add up to the stock: {stock}, not {sum(quotas.values())}")
         self.normal["quotas"] = quotas
         return {name: quotas.get(name, 0) for name in regions}
+
+    def auction(self, kind: str) -> tuple[str, int, str]:
+        """Currency, reserve price and pricing of an auction; ("", 0, "") of other sales."""
+        for name in ("currency", "reserve_price", "pricing"):
+            if name in self.stated and kind != "auction":
+                self.breach(name, "is for auctions")
+        if kind != "auction":
+            return "", 0, ""
+        currency = self.stated.get("currency")
+        if not (isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency)):
+            self.breach("currency", "is a currency's ISO 4217 code, such as EUR")
+            currency = ""
+        self.normal["currency"] = currency
+        reserve_price = self._whole("reserve_price", 1, 1, LARGEST_PRICE, "minor units of the currency, such as cents")
+        return currency, reserve_price, self.one_of("pricing", ("first_price", "uniform"))
+
+    def reservation(self, kind: str, stock: int) -> tuple[int, int]:
+        """For how long a unit is held (ns), and how many may wait for one; (0, 0) of other sales."""
+        for name in ("hold_ns", "waiting_list"):
+            if name in self.stated and kind != "reservation":
+                self.breach(name, "is for reservations")
+        if kind != "reservation":
+            return 0, 0
+        default = min(PLACES_TO_STOCK * stock, LARGEST_STOCK)
+        waiting_list = self._whole("waiting_list", default, 0, LARGEST_STOCK, "buyers who may wait for a unit")
+        return self.nanoseconds("hold_ns", None, least=1), waiting_list
+
+    def _whole(self, field: str, default: int, least: int, most: int, what: str) -> int:
+        value = self.stated.get(field, default)
+        if not (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+            self.breach(field, f"is a whole number of {what}, from {least} to {most}")
+            return default
+        self.normal[field] = value
+        return value
 
     def flag(self, field: str, default: bool) -> bool:
         value = self.stated.get(field, default)

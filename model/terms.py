@@ -21,6 +21,12 @@ Method: TypeAlias = Literal["ordered", "sharded", "central"]
 """How a sale is sold: in one order over all regions; at the door of each region, from a share of the stock; at the
 door of one region, which has all of it."""
 
+Kind: TypeAlias = Literal["flash", "auction", "reservation"]
+"""What is sold: a unit each to the first; to the highest sealed bids; held for the first, to be confirmed."""
+
+Pricing: TypeAlias = Literal["", "first_price", "uniform"]
+"""What winners of an auction pay: each its own bid; all the highest losing bid, or the reserve. "" elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -45,6 +51,21 @@ class Terms:
     """How many units each region begins with, where they are sold at the door; empty in an ordered sale."""
     rebalances: bool = False
     """Whether unsold units move to where they are asked for."""
+    kind: Kind = "flash"
+    currency: str = ""
+    """ISO 4217 code, of an auction; "" elsewhere."""
+    reserve_price: int = 0
+    """The least bid that is taken, in minor units of the currency; 0 where there are no bids."""
+    pricing: Pricing = ""
+    hold_ns: int = 0
+    """For how long a reserved unit is held for who has it; 0 where units are sold at once."""
+    waiting_list: int = 0
+    """How many may wait for a unit that is given back, over the whole sale."""
+
+    @property
+    def places(self) -> int:
+        """How many can be drawn at all: the stock, and who may wait for a unit of it."""
+        return self.stock + self.waiting_list
 
     @property
     def central_region(self) -> RegionName | None:
@@ -98,7 +119,7 @@ def commitment(seed: bytes) -> str:
 _FIELDS: Final = frozenset(
     {"title", "merchant", "previous", "kind", "method", "stock", "opens", "closes", "entries_from", "regions"}
     | {"skew_bound_ns", "tie_window_ns", "intake_grace_ns", "cut_off_after_ns", "seed_commitment", "beacon", "keys"}
-    | {"quotas", "rebalance", "central_region"}
+    | {"quotas", "rebalance", "central_region", "currency", "reserve_price", "pricing", "hold_ns", "waiting_list"}
 )
 
 
@@ -117,7 +138,7 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
     reading.text("title", required=True)
     reading.text("merchant", required=False)
     reading.hexadecimal("previous", 32)
-    reading.one_of("kind", ("flash",))
+    kind = reading.one_of("kind", get_args(Kind))
     method = reading.one_of("method", get_args(Method))
     reading.hexadecimal("seed_commitment", 64)
     opens_ns = reading.time("opens")
@@ -126,6 +147,8 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
     closes_ns = reading.time("closes")
     intake_grace_ns = reading.nanoseconds("intake_grace_ns", DEFAULT_INTAKE_GRACE_NS, least=0)
     stock = reading.stock()
+    currency, reserve_price, pricing = reading.auction(kind)
+    hold_ns, waiting_list = reading.reservation(kind, stock)
     terms = Terms(
         stated=reading.normal,
         stock=stock,
@@ -142,6 +165,12 @@ def read_terms(stated: Mapping[str, Any]) -> Terms:
         method=cast("Method", method),
         quotas=reading.quotas(method, regions, stock),
         rebalances=method == "sharded" and reading.flag("rebalance", default=True),
+        kind=cast("Kind", kind),
+        currency=currency,
+        reserve_price=reserve_price,
+        pricing=cast("Pricing", pricing),
+        hold_ns=hold_ns,
+        waiting_list=waiting_list,
     )
     if not reading.breaches:
         reading.breaches.extend(_broken_rules(terms))
@@ -178,6 +207,22 @@ def _broken_rules(terms: Terms) -> list[Breach]:
             terms.method == "ordered" or terms.beacon is None,
             "beacon",
             f"is for ordered sales: by the {terms.method} method nothing is drawn",
+        ),
+        (
+            terms.method == "ordered" or terms.kind == "flash",
+            "kind",
+            f"is flash by the {terms.method} method, where whoever enters gets a unit at once",
+        ),
+        (
+            terms.kind != "reservation" or terms.beacon is None,
+            "beacon",
+            "is for sales that are drawn once: a reservation gives units out while entries come",
+        ),
+        (
+            terms.kind != "reservation"
+            or guards.hold_covers_clocks(terms.hold_ns, terms.skew_bound_ns, terms.intake_grace_ns),
+            "hold_ns",
+            "is more than 2 × skew_bound_ns + intake_grace_ns, or nobody could confirm in time",
         ),
     ]
     return [Breach(field, rule) for kept, field, rule in rules if not kept]

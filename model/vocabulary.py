@@ -46,7 +46,8 @@ class Entry:
     `stamp_ns` is its arrival by the host's corrected clock, true to `bound_ns`. `clock` names the evidence, as
     `<host>/<update>`. `heard_ns` is the arbiter's time in the last heartbeat that its gateway had read before the
     request arrived, 0 where there was none. `unit` is what it got at the door, where units are sold there
-    (`shards.py`), and None in an ordered sale.
+    (`shards.py`), and None in an ordered sale. `price` is what it bids in an auction, in minor units of the sale's
+    currency, and None elsewhere.
     """
 
     seq: int
@@ -57,6 +58,24 @@ class Entry:
     clock: str
     heard_ns: int
     unit: int | None = None
+    price: int | None = None
+
+
+ReplyKind: TypeAlias = Literal["confirm", "release"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the holder of a reserved unit says of it: it is wanted, or given back. Stamped like an entry, and logged in
+    the region that the purchase is named after."""
+
+    seq: int
+    says: ReplyKind
+    purchase: RequestId
+    stamp_ns: int
+    bound_ns: int
+    clock: str
+    heard_ns: int
 
 
 Units: TypeAlias = tuple[tuple[int, int], ...]
@@ -110,7 +129,8 @@ class Refused:
 
 
 Line: TypeAlias = Entry | Stocked | Granted | Taken | Refused
-"""A line of a region's log. In an ordered sale all are entries."""
+"""A line of a region's log where units are sold at the door. In a reservation there are entries and replies, and in any
+other ordered sale entries only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +153,66 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """A request got a unit. `rank` counts winners from 0 in serving order; `unit` is in [0, stock)."""
+    """A request got a unit. `rank` counts winners from 0 in serving order; `unit` is in [0, stock). `price` is what is
+    paid for it, in an auction."""
 
     request: RequestId
     region: RegionName
     rank: int
     unit: int
+    price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A request has its place on a reservation's list, and waits for a unit. Ranks count from 0 in serving order."""
+
+    request: RequestId
+    region: RegionName
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A unit is held for a request until `until_ns`: the latest time of the look that this follows from, and the
+    terms' `hold_ns`."""
+
+    request: RequestId
+    region: RegionName
+    rank: int
+    unit: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListFull:
+    """Every place on a reservation's list is taken. Whoever has none has lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A held unit was confirmed, certainly in time: it is sold."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A held unit was given back."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A held unit was not confirmed in time, and no confirmation that was can follow."""
+
+    request: RequestId
 
 
 @dataclass(frozen=True, slots=True)
 class SoldOut:
-    """The last unit is gone."""
+    """The last unit is gone; in a reservation: every unit is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,21 +290,43 @@ class Closed:
     reason: CloseReason
 
 
+Naming: TypeAlias = Won | Listed | Held
+"""A decision by which a buyer is known from then on. Where decisions are kept, the buyer is beside it."""
+
 Decision: TypeAlias = (
-    Seen | Won | SoldOut | CutOff | Fenced | Reissued | Cancelled | Halted | Complete | BeaconValue | Closed
+    Seen
+    | Won
+    | Listed
+    | Held
+    | ListFull
+    | Confirmed
+    | Released
+    | Expired
+    | SoldOut
+    | CutOff
+    | Fenced
+    | Reissued
+    | Cancelled
+    | Halted
+    | Complete
+    | BeaconValue
+    | Closed
 )
 """A record of the decision log. `Seen`, `CutOff`, `Fenced`, `Reissued`, `Cancelled`, `Halted`, `BeaconValue` and most
-`Closed` come from the world; the others follow from them and the logs (`arbiter.py`, `shards.py`)."""
+`Closed` come from the world; the others follow from them and the logs (`arbiter.py`, `auction.py`, `reservation.py`,
+`shards.py`)."""
 
-LostReason: TypeAlias = Literal["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]
+LostReason: TypeAlias = Literal[
+    "sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted", "outbid", "list_full", "expired", "released"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request, for good.
 
-    Won: `unit` is set, and in an ordered sale `rank`. Lost: `reason` is set, and for a duplicate `of` names the
-    buyer's winner.
+    Won: `unit` is set, in an ordered sale `rank`, and in an auction `price`, which is what is paid. Lost: `reason` is
+    set, and for a duplicate `of` names the buyer's winner.
     """
 
     request: RequestId
@@ -244,6 +335,7 @@ class Outcome:
     rank: int | None = None
     unit: int | None = None
     of: RequestId | None = None
+    price: int | None = None
 
 
 class Contradiction(Exception):  # noqa: N818  (a finding about the logs, not a fault of ours)

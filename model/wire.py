@@ -13,29 +13,18 @@ A log line is written in two halves around its number, because the number is giv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from model.units import read_units, units_text
+from model.decided import decision_of, fields_of
 from model.vocabulary import (
     ID_FORM,
-    BeaconValue,
-    Cancelled,
-    Closed,
-    Complete,
     Contradiction,
-    CutOff,
     Decision,
     Entry,
-    Fenced,
-    Halted,
     Head,
     LostReason,
     Outcome,
-    RegionSeen,
-    Reissued,
-    Seen,
-    SoldOut,
     Won,
     is_id,
 )
@@ -49,7 +38,9 @@ _LOG_LINE: Final = re.compile(
     + r')","clock":"('
     + ID_FORM
     + r"/(?:0|[1-9][0-9]{0,15}))"
-    r'","heard_ns":"(0|[1-9][0-9]{0,18})","request":"(' + ID_FORM + r')","seq":([1-9][0-9]{0,14}),'
+    r'","heard_ns":"(0|[1-9][0-9]{0,18})",(?:"price":([1-9][0-9]{0,14}),)?"request":"('
+    + ID_FORM
+    + r')","seq":([1-9][0-9]{0,14}),'
     r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"(?:,"unit":(0|[1-9][0-9]{0,7}))?\}'
 )
 
@@ -120,11 +111,12 @@ def parse_canonical(line: bytes) -> dict[str, Any]:
 
 
 def log_line_halves(
-    request: str, buyer: str, stamp_ns: int, bound_ns: int, clock: str, heard_ns: int
+    request: str, buyer: str, stamp_ns: int, bound_ns: int, clock: str, heard_ns: int, price: int | None = None
 ) -> tuple[str, str]:
     """An entry's line up to its number, and from after it. The number stands between as a decimal integer."""
+    bid = "" if price is None else f'"price":{price},'
     return (
-        f'{{"bound_ns":"{bound_ns}","buyer":"{buyer}","clock":"{clock}","heard_ns":"{heard_ns}",'
+        f'{{"bound_ns":"{bound_ns}","buyer":"{buyer}","clock":"{clock}","heard_ns":"{heard_ns}",{bid}'
         f'"request":"{request}","seq":',
         f',"stamp_ns":"{stamp_ns}","type":"request"}}',
     )
@@ -133,14 +125,14 @@ def log_line_halves(
 def log_line(entry: Entry) -> bytes:
     """An entry as the line of its region's log."""
     before, after = log_line_halves(
-        entry.request, entry.buyer, entry.stamp_ns, entry.bound_ns, entry.clock, entry.heard_ns
+        entry.request, entry.buyer, entry.stamp_ns, entry.bound_ns, entry.clock, entry.heard_ns, entry.price
     )
     unit = "}" if entry.unit is None else f',"unit":{entry.unit}}}'
     return f"{before}{entry.seq}{after[:-1]}{unit}".encode()
 
 
 def parse_log_line(line: bytes) -> Entry:
-    """The entry of a region log's line; of other lines, where units are sold at the door: `moves.py`.
+    """The entry of a region log's line. Of other lines: `moves.py`, where units are sold at the door, and `replies.py`.
 
     Raises:
         ValueError: the line is not a canonical `request` record.
@@ -151,116 +143,19 @@ def parse_log_line(line: bytes) -> Entry:
         found = None
     if found is None:
         raise ValueError("not a canonical request record")
-    bound_ns, buyer, clock, heard_ns, request, seq, stamp_ns, unit = found.groups()
-    got = None if unit is None else int(unit)
-    return Entry(int(seq), request, buyer, int(stamp_ns), int(bound_ns), clock, int(heard_ns), got)
+    bound_ns, buyer, clock, heard_ns, price, request, seq, stamp_ns, unit = found.groups()
+    got, bid = None if unit is None else int(unit), None if price is None else int(price)
+    return Entry(int(seq), request, buyer, int(stamp_ns), int(bound_ns), clock, int(heard_ns), got, bid)
 
 
 def decision_line(index: int, decision: Decision) -> bytes:
     """A decision as line `index` of the decision log."""
-    if isinstance(decision, Won) and is_id(decision.request) and is_id(decision.region):
+    if isinstance(decision, Won) and decision.price is None and is_id(decision.request) and is_id(decision.region):
         return (
             f'{{"index":{index},"rank":{decision.rank},"region":"{decision.region}","request":"{decision.request}",'
             f'"type":"won","unit":{decision.unit}}}'
         ).encode()
-    return canonical({"index": index, **_decision_fields(decision)})
-
-
-def _decision_fields(decision: Decision) -> dict[str, Any]:
-    match decision:
-        case Seen(regions, earliest_ns, latest_ns):
-            return {
-                "type": "seen",
-                "regions": {
-                    name: {"seq": seen.seq, "head": seen.head, "mark_ns": str(seen.mark_ns)}
-                    for name, seen in regions.items()
-                },
-                "at": {"earliest_ns": str(earliest_ns), "latest_ns": str(latest_ns)},
-            }
-        case Won(request, region, rank, unit):
-            return {"type": "won", "request": request, "region": region, "rank": rank, "unit": unit}
-        case SoldOut():
-            return {"type": "sold_out"}
-        case CutOff(region, seq, head):
-            return {"type": "cut_off", "region": region, "seq": seq, "head": head}
-        case Fenced(region, seq, head, reason):
-            return {"type": "fenced", "region": region, "seq": seq, "head": head, "reason": reason}
-        case Reissued(number, to, units):
-            return {"type": "reissued", "number": number, "to": to, "units": units_text(units)}
-        case Cancelled(reason):
-            return {"type": "cancelled", "reason": reason}
-        case Halted(reason):
-            return {"type": "halted", "reason": reason}
-        case Complete():
-            return {"type": "complete"}
-        case BeaconValue(number, signature, previous):
-            before = {"previous_signature": previous} if previous else {}
-            return {"type": "beacon", "round": number, "signature": signature, **before}
-        case Closed(reason):
-            return {"type": "closed", "reason": reason}
-
-
-def _nanoseconds(text: object) -> int:
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and str(int(text)) == text):
-        raise ValueError(f"{text!r} is not a decimal string of nanoseconds")
-    return int(text)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is not a number from 0")
-    return value
-
-
-def _seen(fields: dict[str, Any]) -> Decision:
-    regions = {
-        name: RegionSeen(_number(seen["seq"]), _text(seen["head"]), _nanoseconds(seen["mark_ns"]))
-        for name, seen in fields["regions"].items()
-    }
-    return Seen(regions, _nanoseconds(fields["at"]["earliest_ns"]), _nanoseconds(fields["at"]["latest_ns"]))
-
-
-def _won(fields: dict[str, Any]) -> Decision:
-    return Won(_text(fields["request"]), _text(fields["region"]), _number(fields["rank"]), _number(fields["unit"]))
-
-
-def _cut_off(fields: dict[str, Any]) -> Decision:
-    return CutOff(_text(fields["region"]), _number(fields["seq"]), _text(fields["head"]))
-
-
-def _beacon(fields: dict[str, Any]) -> Decision:
-    return BeaconValue(
-        _number(fields["round"]), _text(fields["signature"]), _text(fields.get("previous_signature", ""))
-    )
-
-
-def _fenced(fields: dict[str, Any]) -> Decision:
-    return Fenced(_text(fields["region"]), _number(fields["seq"]), _text(fields["head"]), _text(fields["reason"]))
-
-
-def _reissued(fields: dict[str, Any]) -> Decision:
-    return Reissued(_number(fields["number"]), _text(fields["to"]), read_units(_text(fields["units"])))
-
-
-_PARSERS: Final[dict[str, Callable[[dict[str, Any]], Decision]]] = {
-    "seen": _seen,
-    "won": _won,
-    "sold_out": lambda fields: SoldOut(),  # noqa: ARG005
-    "cut_off": _cut_off,
-    "fenced": _fenced,
-    "reissued": _reissued,
-    "cancelled": lambda fields: Cancelled(_text(fields["reason"])),
-    "halted": lambda fields: Halted(_text(fields["reason"])),
-    "complete": lambda fields: Complete(),  # noqa: ARG005
-    "beacon": _beacon,
-    "closed": lambda fields: Closed(fields["reason"]),
-}
+    return canonical({"index": index, **fields_of(decision)})
 
 
 def parse_decision_line(index: int, line: bytes) -> Decision:
@@ -271,7 +166,7 @@ def parse_decision_line(index: int, line: bytes) -> Decision:
     """
     try:
         fields = parse_canonical(line)
-        decision = _PARSERS[fields["type"]](fields)
+        decision = decision_of(fields)
         if decision_line(index, decision) != line:
             raise ValueError(f"its fields are not those of {fields['type']} record {index}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -291,6 +186,7 @@ def outcome_line(outcome: Outcome) -> bytes:
         "rank": outcome.rank,
         "unit": outcome.unit,
         "of": outcome.of,
+        "price": outcome.price,
     }
     return canonical({name: value for name, value in fields.items() if value is not None})
 

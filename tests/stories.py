@@ -148,7 +148,7 @@ class Performance:
     def __init__(self, story: Story, delivery: int) -> None:
         self.story = story
         self.fold = Fold(story.terms, SEED)
-        self.standing = Standing()
+        self.standing = Standing(story.terms)
         self.decisions: list[Decision] = []
         self.delivered = dict.fromkeys(story.terms.regions, 0)
         self._chance = random.Random(delivery)

@@ -15,7 +15,7 @@ from model.columns import LINES_AT_ONCE
 from model.deliveries import Deliveries
 from model.outcomes import Standing
 from model.replay import Replay
-from model.vocabulary import BeaconValue, Closed, Contradiction, CutOff, Decision, Halted, RegionName, Seen, Won
+from model.vocabulary import BeaconValue, Closed, Contradiction, CutOff, Decision, Halted, Naming, RegionName, Seen
 from proofs.audit.beacon import check_entered
 from proofs.audit.case import DECISIONS, Apart, Case, Decided, Looks, RegionLooks, Replayed, log_file
 from proofs.audit.signed_tree import SignedTree
@@ -56,7 +56,7 @@ def _replay(case: Case) -> Decided | None:
     lines = _LinesInTurn(case)
     replay = Replay(case.terms, case.seed, lines)
     tree = SignedTree(case.checkpoints.get("decisions")) if case.keys is not None else None
-    index, head, looks, standing = -1, wire.FIRST_HEAD, Looks(), Standing()
+    index, head, looks, standing = -1, wire.FIRST_HEAD, Looks(), Standing(case.terms)
     kinds, decisions, over_at_look = Counter[str](), list[Decision](), -1
     for index, line in enumerate(case.bundle.lines(DECISIONS)):
         with _told_as_finding(DECISIONS, index + 1):
@@ -71,7 +71,7 @@ def _replay(case: Case) -> Decided | None:
             raise FindingError(DECISIONS, index + 1, rule, decision.signature)
         if over_at_look < 0 and (replay.fold.is_decided or replay.fold.is_complete):
             over_at_look = len(looks)
-        winner = replay.fold.buyer_of(decision.request) if isinstance(decision, Won) else None
+        winner = replay.fold.buyer_of(decision.request) if isinstance(decision, Naming) else None
         standing.apply(decision, winner)
         if not isinstance(decision, Seen):
             decisions.append(decision)

@@ -207,7 +207,8 @@ class ArbiterProcess:
             last = await self._ledger.last_decision(terms.sale())
             end = None if last is None else parse_decision_line(*last)
             if last is not None and isinstance(end, Closed | Halted):
-                stops = not (isinstance(end, Closed) and end.reason == "time" and terms.method == "ordered")
+                ends_by_the_clock = terms.method == "ordered" and terms.kind != "reservation"
+                stops = not (isinstance(end, Closed) and end.reason == "time" and ends_by_the_clock)
                 self.finished[terms.sale()] = Finished(last[0] + 1, terms.regions, stops)
             else:
                 self.runs[terms.sale()] = await self._load(terms)

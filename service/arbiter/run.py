@@ -33,10 +33,10 @@ from model.vocabulary import (
     Decision,
     Fenced,
     Halted,
+    Naming,
     RegionName,
     Seen,
     SoldOut,
-    Won,
 )
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
@@ -365,7 +365,7 @@ class SaleRun:
         lines = [
             (
                 decision_line(index + offset, decision),
-                self.fold.buyer_of(decision.request).encode() if isinstance(decision, Won) else b"",
+                self.fold.buyer_of(decision.request).encode() if isinstance(decision, Naming) else b"",
             )
             for offset, decision in enumerate(decisions)
         ]
@@ -381,7 +381,7 @@ class SaleRun:
         match decision:
             case SoldOut():
                 self.stop_reason = f"sold_out:{index}"
-            case Complete() if self.terms.method != "ordered":
+            case Complete() if self.terms.beacon is None:
                 self.stop_reason = "closed"
             case Cancelled(reason):
                 self.stop_reason, self.cancel_reason = "cancelled", reason

@@ -167,7 +167,7 @@ def _log(region: str, entries: int, journals: dict[str, _Journal]) -> _Log:
 
 def _decide(terms: Terms, logs: dict[str, _Log]) -> tuple[list[Decision], Standing]:
     """The whole sale through the model: looks as entries come, or one when all are in."""
-    fold, standing, decisions = Fold(terms, SEED), Standing(), list[Decision]()
+    fold, standing, decisions = Fold(terms, SEED), Standing(terms), list[Decision]()
     read = dict.fromkeys(REGIONS, 0)
     while not fold.over:
         ends = {name: min(read[name] + _LOOK_EVERY, len(log)) for name, log in logs.items()}

@@ -16,7 +16,7 @@ from model.beacon import draw_key, value_of
 from model.columns import read_ids
 from model.outcomes import Standing
 from model.terms import Terms, read_terms
-from model.vocabulary import Head, RegionName, SaleId, Won
+from model.vocabulary import Head, Naming, RegionName, SaleId
 from model.wire import (
     FIRST_HEAD,
     canonical,
@@ -108,11 +108,11 @@ async def finished(sale: SaleId, arbiter: Store) -> Finished:
         redis.exceptions.RedisError: the arbiter's store does not answer.
     """
     terms = await _terms(sale, arbiter)
-    standing = Standing()
+    standing = Standing(terms)
     async for entries in _entries(arbiter, keys.ledger(sale), None):
         for line, winner in entries:
             record = parse_decision_line(standing.decisions, line)
-            standing.apply(record, winner.decode() if isinstance(record, Won) else None)
+            standing.apply(record, winner.decode() if isinstance(record, Naming) else None)
     if not standing.over:
         raise BundleError(f"sale {sale} is not over yet: its decision log has no last record")
     store: Any = arbiter

@@ -40,7 +40,7 @@ class Sale:
     id: SaleId
     terms: Terms
     region: RegionName
-    standing: Standing = field(default_factory=Standing)
+    standing: Standing = field(init=False)
     lines: list[bytes] = field(default_factory=list)
     """The decision log so far."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +54,7 @@ class Sale:
     """When, by this host's raw clock, the arbiter last said how far it had read this region's log."""
 
     def __post_init__(self) -> None:
+        self.standing = Standing(self.terms)
         self.script = "admit" if self.terms.method == "ordered" else "sell"
 
     def is_isolated(self, now_raw_ns: int) -> bool:

@@ -12,7 +12,7 @@ from model.columns import read_ids
 from model.outcomes import Standing
 from model.vocabulary import Cancelled, Closed, CutOff, Halted, Outcome, RegionSeen, Seen, SoldOut, Won
 from tests import oracle
-from tests.stories import Performance, Story, stories, write_bundle
+from tests.stories import Performance, Story, stories, terms, write_bundle
 
 
 @given(stories(), st.integers(0, 2**32))
@@ -49,7 +49,7 @@ def test_decisions_and_outcomes_are_those_of_an_independent_reading(story: Story
 
 
 def standing(*decisions, winner: str = "ann") -> Standing:
-    told = Standing()
+    told = Standing(terms())
     for decision in decisions:
         told.apply(decision, winner if isinstance(decision, Won) else None)
     return told

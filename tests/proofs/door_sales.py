@@ -166,7 +166,7 @@ class _Run:
     ) -> None:  # fmt: skip
         self.terms, self.hosts, self.stores, self.signers = terms, hosts, stores, signers
         self.presses, self.fenced, self.silent, self.refusals = presses, fenced, silent, refusals
-        self.fold, self.standing = ShardedFold(terms), Standing()
+        self.fold, self.standing = ShardedFold(terms), Standing(terms)
         self.decisions: list[Decision] = []
         self.turned_away = 0
         self.trouble_ns = OPENS_NS + trouble_ns

@@ -142,7 +142,7 @@ def _performed(
     lie: Lie | None, silent: str,
 ) -> Sale:  # fmt: skip
     """Let the arbiter look every few milliseconds, and record what follows."""
-    fold, standing, decisions = Fold(terms, SEED), Standing(), list[Decision]()
+    fold, standing, decisions = Fold(terms, SEED), Standing(terms), list[Decision]()
     events: list[tuple[int, str, bytes]] = []
     for name, log in logged.items():
         for logged_ns, _, line in log:

@@ -86,7 +86,7 @@ class Arbiter(RuleBasedStateMachine):
         )
         self.sale = Sale(stated, seed)
         self.fold = self.sale.fold
-        self.standing = Standing()
+        self.standing = Standing(stated)
         self.records = 0
         self.course = Course(self.sale, self.steps_taken)
 
