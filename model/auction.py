@@ -88,6 +88,10 @@ class AuctionFold(Fold):
     def wanted_ns(self) -> int:
         return self.terms.last_stamp_ns
 
+    def deliver_all(self, region: RegionName, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            self.deliver(region, line)
+
     def _check(self, region: RegionName, state: Delivered, entry: Entry) -> None:
         super()._check(region, state, entry)
         if entry.price is None or not guards.reaches_reserve(entry.price, self.terms.reserve_price):
