@@ -10,7 +10,7 @@ that nobody waits for it and its neighbours are unharmed.
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import RedisError
 
@@ -18,34 +18,37 @@ from model.guards import bound_holds, mark_after_grace_ns
 from service.gateway.book import Book, Sale
 from service.gateway.stamping import Stamper
 from service.store import keys
+from service.store.lane import Lane
 from service.store.opening import Store
-from service.store.scripts import source
 
 BUSY_SECONDS: Final = 0.005
 IDLE_SECONDS: Final = 1.0
 EARLY_NS: Final = 2_000_000_000
 """How long before entries are taken heartbeats begin."""
 
-_RAISE_MARK: Final = source("raise_mark")
-
 
 class Marks:
     """The heartbeats of one gateway process."""
 
     def __init__(self, store: Store, book: Book, stamper: Stamper) -> None:
-        self._store = store
+        self._lane = Lane(store)
         self._book = book
         self._stamper = stamper
         self._idle_beat_due = 0.0
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._lane.close()
 
     async def beat(self) -> None:
         """Heartbeats without end. Errors are the tail's to tell: both use one store."""
         loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             self._stamper.receive_times.sample()
-            idle_too = loop.time() >= self._idle_beat_due
+            idle_too = began >= self._idle_beat_due
             if idle_too:
-                self._idle_beat_due = loop.time() + IDLE_SECONDS
+                self._idle_beat_due = began + IDLE_SECONDS
             due = [
                 (sale, now_ns)
                 for sale in self._book.sales.values()
@@ -54,7 +57,7 @@ class Marks:
             if due:
                 with contextlib.suppress(RedisError, OSError):
                     await self._raise(due)
-            await self._pause()
+            await self._pause(began)
 
     def _now_ns(self, sale: Sale) -> int | None:
         """Now by this host's clock where that is good enough for the sale, else by the arbiter's last heartbeat.
@@ -73,17 +76,17 @@ class Marks:
         return now_ns if now_ns > sale.terms.entries_from_ns - EARLY_NS else None
 
     async def _raise(self, due: list[tuple[Sale, int]]) -> None:
-        async with self._store.pipeline(transaction=False) as batch:
-            pipeline: Any = batch
-            for sale, now_ns in due:
-                mark_ns = mark_after_grace_ns(now_ns, sale.terms.intake_grace_ns)
-                pipeline.eval(_RAISE_MARK, 1, keys.mark(sale.id), str(mark_ns))
-            await pipeline.execute()
+        await self._lane.call(
+            [
+                ("raise_mark", [keys.mark(sale.id)], [str(mark_after_grace_ns(now_ns, sale.terms.intake_grace_ns))])
+                for sale, now_ns in due
+            ]
+        )
 
-    async def _pause(self) -> None:
+    async def _pause(self, began: float) -> None:
         """Until the next heartbeat is due; a pulse that says somebody waits ends it."""
         if any(self._book.waits(sale) for sale in self._book.sales):
-            await asyncio.sleep(BUSY_SECONDS)
+            await asyncio.sleep(began + BUSY_SECONDS - asyncio.get_running_loop().time())
             return
         self._book.pulsed.clear()
         due_in_seconds = self._idle_beat_due - asyncio.get_running_loop().time()
