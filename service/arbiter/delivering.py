@@ -3,7 +3,8 @@
 Rounds come back every few milliseconds; keeping their lines waits for a disk. So whoever takes replies waits for no
 disk (`link.py`): it leaves here what they say, and one task works it through. Whatever has come meanwhile is kept
 together next, in one go for all sales, and of several marks the last counts. Otherwise replies would wait for each
-other's disks, and each mark would be told by as many disks too late as rounds are under way.
+other's disks, and a mark would be as many disks late as there are rounds under way. What no decision can follow from
+yet is gathered for a moment: a copy costs a sync, however short it is.
 
 The order is the promise: a mark is delivered behind all lines that were read after it, and lines are on disk before
 they are delivered. Next: `run.py`, where what was delivered is decided by.
@@ -16,13 +17,12 @@ from typing import Final
 from model.vocabulary import Contradiction, RegionName, SaleId
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.ledger import CopiedLines, Ledger
+from service.arbiter.pace import unhurried_ns
 from service.arbiter.run import SaleRun
 from service.store.chunks import LINES_AT_ONCE
 
 MOST_WAITING_LINES: Final = LINES_AT_ONCE
 """Beyond it no more replies are taken: a region that has much to tell must not fill the memory."""
-GATHER_SECONDS: Final = 0.02
-"""How long lines and marks are gathered that no decision can follow from yet. A copy costs a sync, however short."""
 
 
 @dataclass(slots=True)
@@ -63,11 +63,12 @@ class Delivering:
             brought.mark_ns = brought.mark_ns if mark_ns is None else mark_ns
             brought.is_end |= is_end
             self._waiting_lines += len(lines)
-        if mark_ns is None or is_end or self._matters(run, mark_ns):
+        is_much = mark_ns is None or self._waiting_lines >= MOST_WAITING_LINES
+        if is_much or is_end or self._matters(run, mark_ns):
             self._has_come.set()
         elif not self._is_soon:
             self._is_soon = True
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._has_come.set)
+            asyncio.get_running_loop().call_later(unhurried_ns(run) / 1e9, self._has_come.set)
 
     def find(self, run: SaleRun, finding: Contradiction) -> None:
         """What came next contradicts what was read before."""
@@ -75,9 +76,9 @@ class Delivering:
         brought.finding = brought.finding or finding
         self._has_come.set()
 
-    def _matters(self, run: SaleRun, mark_ns: int) -> bool:
+    def _matters(self, run: SaleRun, mark_ns: int | None) -> bool:
         """Whether something may follow from a mark that did not follow from the last one that was delivered."""
-        if run.is_ending or run.by_shares is not None:
+        if run.is_ending or run.by_shares is not None or mark_ns is None:
             return True
         return run.marks_ns.get(self.region, 0) <= run.fold.wanted_ns() < mark_ns
 

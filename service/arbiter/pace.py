@@ -1,4 +1,4 @@
-"""How often a sale's logs and marks are read: often while a decision waits for them, seldom while nothing can happen.
+"""How often a sale's logs and marks are read: often when a decision may follow, seldom while nothing can happen.
 
 A log that has been quiet is read seldom, and watched: the region's store says when an entry comes (`link.py`).
 
@@ -35,8 +35,13 @@ def pace_ns(run: SaleRun, region: RegionName, now: Interval | None, silent_ns: i
     if now is not None and waits and marks_matter_in_ns(run, now) <= way_ns:
         return BUSY_NS
     if is_close(run, now) and (waits or silent_ns < QUIET_NS):
-        return max(BUSY_NS, min(OPEN_NS, run.terms.intake_grace_ns // OPEN_TO_GRACE))
+        return unhurried_ns(run)
     return IDLE_NS
+
+
+def unhurried_ns(run: SaleRun) -> int:
+    """How long lines may wait that no decision can follow from yet."""
+    return max(BUSY_NS, min(OPEN_NS, run.terms.intake_grace_ns // OPEN_TO_GRACE))
 
 
 def marks_matter_in_ns(run: SaleRun, now: Interval) -> int:
