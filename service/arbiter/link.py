@@ -5,8 +5,9 @@ mark says that no stamp below it will follow, so a log that is read after it hol
 not read to its end in this round counts for nothing until it was.
 
 Rounds do not wait for each other (`pipe.py`): one task sends the next when it is due (`pace.py`), another takes
-replies in the order of sending, so a mark travels for one way, however far the region. A round therefore reads on
-from what was known when it was sent; what an earlier one has brought meanwhile is passed over. A log that has more
+replies in the order of sending, so a mark travels for one way, however far the region. Neither waits for a
+disk: what replies say is kept and delivered by a third (`delivering.py`). A round therefore reads on from what was
+known when it was sent; what an earlier one has brought meanwhile is passed over. A log that has more
 than a round brings is read by one round at a time, each sale for a fair share.
 
 A region that cannot be reached costs the others nothing: its link tries again with growing pauses, and what it missed
@@ -44,8 +45,8 @@ _log = structlog.get_logger()
 LINES_A_ROUND: Final = 4_096
 """Shared by the sales that a round reads; a round of so many takes some 20 ms to be worked through."""
 FEWEST_LINES_OF_A_SALE: Final = 128
-MOST_UNDER_WAY: Final = 64
-"""Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
+MOST_UNDER_WAY: Final = 96
+"""Rounds that may be under way: at one every 2 ms, a region may be 190 ms away, there and back, without delay."""
 SPARE_UNDER_WAY: Final = 3
 """Rounds beyond those that the way there and back can hold; more would only wait here for each other, and grow old."""
 SOON_OF_PACE: Final = 4
