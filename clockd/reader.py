@@ -83,8 +83,10 @@ class Reading:
 
     def interval(self, raw_ns: int) -> Interval | None:
         """What UTC can have been at that moment; None when there is no safe time."""
-        said = self.stamp(raw_ns)
-        return said and Interval(said.utc_ns - said.bound_ns, said.utc_ns + said.bound_ns)
+        if self.reason or raw_ns > self.void_after_raw_ns:
+            return None
+        utc_ns, bound_ns = stamp(self._line, raw_ns, 0, self.drift_ppb, self.wander_ppt_s)
+        return Interval(utc_ns - bound_ns, utc_ns + bound_ns)
 
 
 class Reader:
@@ -128,8 +130,7 @@ class Reader:
 
     def now(self) -> Interval | None:
         """What UTC can be at this very moment; None when there is no safe time."""
-        reading = self.read()
-        return reading.interval(self._host.raw_ns())
+        return self.read().interval(self._host.raw_ns())
 
     def close(self) -> None:
         """Let go of the page; a later `read` opens it again."""

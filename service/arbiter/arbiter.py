@@ -62,8 +62,8 @@ class Arbiter(Protocol):
         """How long until a region's next heartbeat, if nothing changes."""
         ...
 
-    async def progress(self, run: SaleRun) -> None:
-        """A link has brought something: decide what can be decided."""
+    def progress(self, run: SaleRun) -> None:
+        """A link has brought something: what can be decided is decided soon, and nobody waits for it."""
         ...
 
     async def take_up(self, sale: SaleId) -> None:

@@ -142,7 +142,7 @@ class Balancing:
         except Contradiction as finding:
             self._run.halt(finding)
             self._arbiter.tell_links()
-            await self._arbiter.progress(self._run)
+            self._arbiter.progress(self._run)
         except (RedisError, OSError):
             return  # its link says so
 

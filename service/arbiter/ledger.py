@@ -11,10 +11,9 @@ no region to be there, and a region that was cut off and never comes back is sti
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
-from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from model.terms import Terms
@@ -22,6 +21,7 @@ from model.vocabulary import RegionName, SaleId
 from service.arbiter.counts import Counts
 from service.store import keys
 from service.store.chunks import ChunkedLines
+from service.store.lane import Call, Lane
 from service.store.opening import Store
 from service.store.scripts import script
 from service.store.streams import entries, read_all
@@ -33,6 +33,15 @@ _PAUSE_SECONDS: Final = 0.1
 
 DecidedLine = tuple[bytes, bytes]
 """A record's line, and the winner's buyer id beside a `won` record (b"" beside others)."""
+
+
+class CopiedLines(NamedTuple):
+    """Lines of a region's log, from number `first` on."""
+
+    sale: SaleId
+    region: RegionName
+    first: int
+    lines: Sequence[bytes]
 
 
 class FencedError(Exception):
@@ -49,8 +58,8 @@ class Ledger:
         """What was decided under this token."""
         self._asked: dict[object, float] = {}
         """When each call that is under way began."""
-        self._append = script(store, "append")
-        self._copy = script(store, "copy")
+        self._free_lanes: list[Lane] = []
+        """Connections that nobody uses now. Each call has one of its own, so the store syncs once for all of a turn."""
         self._open_sale = script(store, "open_sale")
 
     @classmethod
@@ -85,44 +94,54 @@ class Ledger:
             FencedError: another arbiter has taken over, or has written there.
         """
         words = [word for line in lines for word in line]
-        await self._until_done(
-            self._append, [keys.FENCE, keys.ledger(sale)], [str(self.token), str(index), *words], b"appended"
-        )
+        names = [keys.FENCE, keys.ledger(sale)]
+        await self._until_done([("append", names, [str(self.token), str(index), *words])], b"appended")
 
-    async def copy(self, sale: SaleId, region: RegionName, first: int, lines: Sequence[bytes]) -> None:
-        """Keep lines of a region's log, from number `first` on, before anything is decided by them.
+    async def copy(self, copied: Sequence[CopiedLines]) -> None:
+        """Keep lines of regions' logs before anything is decided by them; returns when all are on disk.
 
         Raises:
             FencedError: another arbiter has taken over.
         """
-        last = first + len(lines) - 1
-        await self._until_done(
-            self._copy,
-            [keys.FENCE, keys.copied_log(sale, region)],
-            [str(self.token), str(first), str(last), b"\n".join(lines)],
-            b"copied",
-        )
+        calls: list[Call] = []
+        for sale, region, first, lines in copied:
+            last = first + len(lines) - 1
+            names = [keys.FENCE, keys.copied_log(sale, region)]
+            calls.append(("copy", names, [str(self.token), str(first), str(last), b"\n".join(lines)]))
+        await self._until_done(calls, b"copied")
 
     def kept(self, sale: SaleId, region: RegionName) -> ChunkedLines:
         """The lines of a region's log that were kept."""
         return ChunkedLines(self.store, keys.copied_log(sale, region))
 
-    async def _until_done(self, act: AsyncScript, names: list[str], words: list[Any], done: bytes) -> None:
-        """Call a script that may be repeated until the store answers."""
-        call = object()
-        self._asked[call] = time.monotonic()
+    async def _until_done(self, calls: list[Call], done: bytes) -> None:
+        """Call scripts that may be repeated until the store answers."""
+        asked = object()
+        self._asked[asked] = time.monotonic()
+        lane = self._free_lanes.pop() if self._free_lanes else Lane(self.store)
         try:
             while True:
                 try:
-                    answer: Any = await act(keys=names, args=words)
+                    answers = await lane.call(calls)
+                    for answer in answers:
+                        if isinstance(answer, RedisError):
+                            raise answer
                     break
-                except RedisError as error:
-                    _log.warning("the arbiter's store does not answer; trying again", key=names[1], error=str(error))
+                except (RedisError, OSError) as error:
+                    key = calls[0][1][1]
+                    _log.warning("the arbiter's store does not answer; trying again", key=key, error=str(error))
                     await asyncio.sleep(_PAUSE_SECONDS)
         finally:
-            del self._asked[call]
-        if answer[0] != done:
-            raise FencedError(f"another arbiter decides now ({answer[0].decode()} {answer[1].decode()})")
+            del self._asked[asked]
+            self._free_lanes.append(lane)
+        for answer in answers:
+            if answer[0] != done:
+                raise FencedError(f"another arbiter decides now ({answer[0].decode()} {answer[1].decode()})")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        for lane in self._free_lanes:
+            await lane.close()
 
     async def open_sale(self, proposal: str, terms: Terms, seed: bytes) -> SaleId:
         """Record a new sale for a proposal, or find the one that it became before.

@@ -5,8 +5,9 @@ mark says that no stamp below it will follow, so a log that is read after it hol
 not read to its end in this round counts for nothing until it was.
 
 Rounds do not wait for each other (`pipe.py`): one task sends the next when it is due (`pace.py`), another takes
-replies in the order of sending, so a mark travels for one way, however far the region. A round therefore reads on
-from what was known when it was sent; what an earlier one has brought meanwhile is passed over. A log that has more
+replies in the order of sending, so a mark travels for one way, however far the region. Neither waits for a
+disk: what replies say is kept and delivered by a third (`delivering.py`). A round therefore reads on from what was
+known when it was sent; what an earlier one has brought meanwhile is passed over. A log that has more
 than a round brings is read by one round at a time, each sale for a fair share.
 
 A region that cannot be reached costs the others nothing: its link tries again with growing pauses, and what it missed
@@ -24,10 +25,12 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from model.clock import Interval
 from model.vocabulary import Contradiction, RegionName, SaleId
 from service.arbiter.arbiter import Arbiter
+from service.arbiter.delivering import Delivering
 from service.arbiter.ledger import Ledger
-from service.arbiter.pace import BUSY_NS, IDLE_NS, pace_ns
+from service.arbiter.pace import BUSY_NS, IDLE_NS, marks_matter_in_ns, pace_ns
 from service.arbiter.pipe import Pipe
 from service.arbiter.reading import LogReading, check_log, is_no_log, mark_ns
 from service.arbiter.run import SaleRun
@@ -42,8 +45,8 @@ _log = structlog.get_logger()
 LINES_A_ROUND: Final = 4_096
 """Shared by the sales that a round reads; a round of so many takes some 20 ms to be worked through."""
 FEWEST_LINES_OF_A_SALE: Final = 128
-MOST_UNDER_WAY: Final = 64
-"""Rounds that may be under way: at a round every 3 ms, a region may be 190 ms away and still be heard without delay."""
+MOST_UNDER_WAY: Final = 96
+"""Rounds that may be under way: at one every 2 ms, a region may be 190 ms away, there and back, without delay."""
 SPARE_UNDER_WAY: Final = 3
 """Rounds beyond those that the way there and back can hold; more would only wait here for each other, and grow old."""
 SOON_OF_PACE: Final = 4
@@ -79,8 +82,8 @@ class RegionLink:
         """Set when there is something to tell or to read at once."""
         self.telling = Telling(region, ledger, arbiter)
         self._store = store
-        self._ledger = ledger
         self._arbiter = arbiter
+        self._ledger = ledger
         self._reachable = False
         self._server_run = ""
         self._read_raw_ns: dict[SaleId, int] = {}
@@ -162,19 +165,23 @@ class RegionLink:
         self._reachable = True
         _log.info("region reached", region=self.region)
         sending = asyncio.create_task(self._send_rounds(pipe, under_way, sent, taken), name=f"to {self.region}")
-        taking = asyncio.create_task(self._take_rounds(pipe, under_way, sent, taken), name=f"from {self.region}")
+        brought = Delivering(self.region, self._ledger, self._arbiter)
+        taking = asyncio.create_task(
+            self._take_rounds(pipe, under_way, sent, taken, brought), name=f"from {self.region}"
+        )
         watching = asyncio.create_task(self._watch_quiet(), name=f"watch {self.region}")
+        delivering = asyncio.create_task(brought.work(), name=f"deliver {self.region}")
         try:
-            await asyncio.wait([sending, taking, watching], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, taking, watching, delivering], return_when=asyncio.FIRST_COMPLETED)
             sending.cancel()
-            await pipe.hang_up()
-            sent.set()
+            taking.cancel()
             # What was taken is worked through: lines that are kept and not delivered would be kept twice.
-            await asyncio.wait([taking])
+            brought.end()
+            await asyncio.wait([delivering])
         finally:
-            await end_tasks([sending, taking, watching])
-            await pipe.close()
-        for task in (sending, watching, taking):
+            await end_tasks([sending, taking, watching, delivering])
+            await pipe.hang_up()
+        for task in (delivering, sending, watching, taking):
             if not task.cancelled():
                 task.result()
 
@@ -185,7 +192,7 @@ class RegionLink:
             quiet = {
                 keys.log(run.sale).encode(): run
                 for run in self._open_runs()
-                if pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0)) == IDLE_NS
+                if self._pace_ns(run, now, now_raw_ns) == IDLE_NS
             }
             found: Any = None
             if quiet:
@@ -249,8 +256,11 @@ class RegionLink:
                 if not self._being_read.get(run.sale):
                     due.append(run)
                 continue
-            pace = pace_ns(run, self.region, now, now_raw_ns - self._brought_raw_ns.get(run.sale, 0))
+            pace = self._pace_ns(run, now, now_raw_ns)
             due_in_ns = self._read_raw_ns.get(run.sale, 0) + pace - now_raw_ns
+            if now is not None and run.wants_marks(now):
+                matters_in_ns = marks_matter_in_ns(run, now) - self._way_ns
+                next_ns = min(next_ns, matters_in_ns) if matters_in_ns > 0 else next_ns
             if due_in_ns <= 0:
                 due.append(run)
                 due_in_ns = pace
@@ -258,6 +268,15 @@ class RegionLink:
                 soon.append(run)
             next_ns = min(next_ns, due_in_ns)
         return (due + soon if due else due), next_ns
+
+    @property
+    def _way_ns(self) -> int:
+        """One way to the region, about."""
+        return self._fastest_ns // 2
+
+    def _pace_ns(self, run: SaleRun, now: Interval | None, now_raw_ns: int) -> int:
+        silent_ns = now_raw_ns - self._brought_raw_ns.get(run.sale, 0)
+        return pace_ns(run, self.region, now, silent_ns, self._way_ns)
 
     def _chunks(self, sale: SaleId, lines: int) -> int:
         """How many chunks of a log to ask for, to be brought about so many lines."""
@@ -270,7 +289,7 @@ class RegionLink:
         return known
 
     async def _take_rounds(
-        self, pipe: Pipe, under_way: deque[_Round], sent: asyncio.Event, taken: asyncio.Event
+        self, pipe: Pipe, under_way: deque[_Round], sent: asyncio.Event, taken: asyncio.Event, brought: Delivering
     ) -> None:
         while True:
             while not under_way and pipe.is_open:
@@ -287,13 +306,13 @@ class RegionLink:
             await self.telling.heard(asked.pushes, answers)
             self.telling.stopped.update(asked.stops)
             if asked.readings:
-                await self._read(asked.readings, answers[asked.told], answers[asked.told + 1 :])
+                self._read(asked.readings, answers[asked.told], answers[asked.told + 1 :], brought)
+                await brought.room()
 
-    async def _read(self, readings: list[LogReading], marks: Any, logs: list[Any]) -> None:
+    def _read(self, readings: list[LogReading], marks: Any, logs: list[Any], brought: Delivering) -> None:
         for answer in (marks, *logs):
             if isinstance(answer, RedisError) and not is_no_log(answer):
                 raise answer
-        brought = []
         for reading, mark, found in zip(readings, marks, logs, strict=True):
             sale = reading.run.sale
             self._being_read[sale] = self._being_read.get(sale, 1) - 1
@@ -310,31 +329,8 @@ class RegionLink:
                 else:
                     self._has_more.add(sale)
                     self.news.set()
-                brought.append(self._deliver(reading.run, lines, mark, at_end))
+                is_end = at_end and sale in self.telling.stopped
+                new_mark_ns = mark_ns(self.region, mark) if at_end else None
+                brought.bring(reading.run, lines, new_mark_ns, is_end)
             except Contradiction as finding:
-                reading.run.halt(finding)
-                brought.append(self._arbiter.progress(reading.run))
-        for error in await asyncio.gather(*brought, return_exceptions=True):
-            if error is not None:
-                raise error
-
-    async def _deliver(self, run: SaleRun, lines: list[bytes], mark: bytes | None, at_end: bool) -> None:
-        if not run.counts(self.region):
-            return
-        try:
-            known_ns = run.marks_ns.get(self.region, 0)
-            new_mark_ns = mark_ns(self.region, mark) if at_end else known_ns
-            now_raw_ns = self._arbiter.raw_ns()
-            if lines:
-                self._arbiter.cross_check(self.region, lines)
-                first = run.fold.delivered(self.region).seq + 1
-                await self._ledger.copy(run.sale, self.region, first, lines)
-            if not run.counts(self.region):
-                return
-            run.deliver(self.region, lines, new_mark_ns, now_raw_ns)
-            if at_end and run.sale in self.telling.stopped:
-                run.log_ended(self.region)
-            await self._arbiter.progress(run)
-        except Contradiction as finding:
-            run.halt(finding)
-            await self._arbiter.progress(run)
+                brought.find(reading.run, finding)

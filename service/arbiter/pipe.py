@@ -5,13 +5,14 @@ trip. Here as many batches as the caller likes are on their way at once. One con
 the order of sending, and replies come back in that order: what was asked later was read later.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import hiredis
 from redis import exceptions
 
-from service.store.opening import Store
+from service.store.opening import REPLY_TIMEOUT_SECONDS, Store
 
 _pack: Final[Any] = hiredis.pack_command
 
@@ -22,21 +23,23 @@ Command = tuple[str | bytes | int, ...]
 class Pipe:
     """Open it, then one task sends and one takes the replies."""
 
-    def __init__(self, store: Store, connection: Any) -> None:
-        self._store = store
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.is_open = True
         """Whether replies may still come."""
 
     @classmethod
     async def open(cls, store: Store) -> "Pipe":
-        """A connection of its own out of the store's pool.
+        """A connection of its own, as the store's pool would make one.
 
         Raises:
             redis.exceptions.RedisError: the store cannot be reached.
         """
         pool: Any = store.connection_pool
-        return cls(store, await pool.get_connection())
+        connection = pool.make_connection()
+        await connection.connect()
+        connection.socket_timeout = None  # the library would make a task of each sending, and a timer of each reply
+        return cls(connection)
 
     async def send(self, commands: Sequence[Command]) -> None:
         """Send a batch, behind those that were sent before.
@@ -44,7 +47,7 @@ class Pipe:
         Raises:
             redis.exceptions.RedisError: the connection is lost.
         """
-        words = [_pack(command) for command in commands]
+        words = b"".join([_pack(command) for command in commands])
         await self._connection.send_packed_command(words, check_health=False)
 
     async def replies(self, count: int) -> list[Any]:
@@ -56,19 +59,18 @@ class Pipe:
         answers: list[Any] = []
         if not self.is_open:
             raise exceptions.ConnectionError("the connection was ended")
-        for _ in range(count):
-            try:
-                answers.append(await self._connection.read_response())
-            except exceptions.ResponseError as error:
-                answers.append(error)
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
+                for _ in range(count):
+                    try:
+                        answers.append(await self._connection.read_response())
+                    except exceptions.ResponseError as error:
+                        answers.append(error)
+        except TimeoutError as error:
+            raise exceptions.TimeoutError("the server is silent") from error
         return answers
 
     async def hang_up(self) -> None:
         """End the connection; whoever waits for replies hears that it is lost."""
         self.is_open = False
         await self._connection.disconnect()
-
-    async def close(self) -> None:
-        """Give the connection back to the pool, when nobody uses it any more."""
-        await self.hang_up()
-        await self._store.connection_pool.release(self._connection)

@@ -94,6 +94,8 @@ class ArbiterProcess:
         self._pulsed: dict[RegionName, tuple[int, tuple[SaleId, ...]]] = {}
         self._waited_for: set[SaleId] = set()
         """Sales in which somebody waits, as far as links have been told."""
+        self._deciding: set[SaleId] = set()
+        """Sales for which a task decides just now."""
         self._without_clock = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -177,6 +179,7 @@ class ArbiterProcess:
                     task.result()
         finally:
             await end_tasks(self._tasks)
+            await self._ledger.close()
             for store in self._stores.values():
                 await store.aclose()
 
@@ -258,16 +261,29 @@ class ArbiterProcess:
                 for link in links:
                     link.forget(sale)
 
-    async def progress(self, run: SaleRun) -> None:
-        """A link has brought something: decide what can be decided.
+    def progress(self, run: SaleRun) -> None:
+        """A link has brought something: what can be decided is decided soon, by one task for each sale.
 
-        Raises:
-            Contradiction: what it brought cannot be true.
+        A decision waits for the disk. Links do not wait for it: they go on bringing, and all that they have brought
+        by then is looked at next, together.
         """
-        now = self.now()
-        if now is not None and await run.decide(now):
-            self.tell_links()
-        self._tell_who_waits(run, now)
+        if run.sale not in self._deciding:
+            self._deciding.add(run.sale)
+            self._start(self._decide(run), f"decide {run.sale}")
+
+    async def _decide(self, run: SaleRun) -> None:
+        """Decide until nothing new was brought."""
+        try:
+            while run.has_news and (now := self.now()) is not None:
+                try:
+                    if await run.decide(now):
+                        self.tell_links()
+                except Contradiction as finding:
+                    run.halt(finding)
+                    self.tell_links()
+            self._tell_who_waits(run, self.now())
+        finally:
+            self._deciding.discard(run.sale)
 
     def _tell_who_waits(self, run: SaleRun, now: Interval | None) -> None:
         """Where somebody begins to wait, every region is to be looked at often, at once."""

@@ -106,6 +106,11 @@ class SaleRun:
         return somebody and at.latest_ns + AHEAD_NS > self.fold.wanted_ns()
 
     @property
+    def has_news(self) -> bool:
+        """Whether something was brought that nothing was decided by yet."""
+        return self._news and not self.fold.over
+
+    @property
     def is_ending(self) -> bool:
         """Whether every region is to be stopped and its log read to the end."""
         return not self.fold.over and (self.fold.is_decided or self.halting is not None)

@@ -18,6 +18,7 @@ from model.vocabulary import Entry, SaleId
 from model.wire import log_line_halves, parse_log_line
 from service.gateway.counts import Counts
 from service.store import keys
+from service.store.lane import Call as LaneCall
 from service.store.lane import Lane
 from service.store.opening import Store
 
@@ -102,8 +103,10 @@ class Taken(NamedTuple):
 class Admission:
     """Purchases of all sales of this process, on their way to the store."""
 
-    def __init__(self, store: Store, counts: Counts) -> None:
+    def __init__(self, store: Store, counts: Counts, alongside: Callable[[], list[LaneCall]] = list) -> None:
+        """`alongside` tells what else a call may take along; what becomes of that concerns nobody here."""
         self._counts = counts
+        self._alongside = alongside
         self._free = [Lane(store) for _ in range(MOST_CALLS_AT_ONCE)]
         self._waiting: dict[SaleId, Waiting] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -157,9 +160,8 @@ class Admission:
     async def _call(self, lane: Lane, taken: list[Taken]) -> None:
         began_ns = time.perf_counter_ns()
         try:
-            replies = await lane.call(
-                [(script, _names(sale, script), _words(attempts)) for sale, script, attempts in taken]
-            )
+            calls = [(script, _names(sale, script), _words(attempts)) for sale, script, attempts in taken]
+            replies = (await lane.call([*calls, *self._alongside()]))[: len(taken)]
         except (RedisError, OSError) as error:
             replies = [error] * len(taken)
             self._counts.store_failures += 1

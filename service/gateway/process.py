@@ -85,7 +85,8 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     )
     book = Book(settings.region, tail_store, stamper, partial(is_routed, settings.routing, settings.region))
     counts = Counts()
-    admission = Admission(store, counts)
+    marks = Marks(tail_store, book, stamper)
+    admission = Admission(store, counts, marks.alongside)
     peers = Peers(settings.region, settings.routing)
     purchases = Purchases(settings.region, tokens, book, stamper, admission, counts, peers)
     door = ArbiterDoor(arbiter_store)
@@ -103,7 +104,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         asyncio.get_running_loop().add_signal_handler(end_signal, ending.set)
     tasks = [
         asyncio.create_task(book.tail(), name="tail"),
-        asyncio.create_task(Marks(tail_store, book, stamper).beat(), name="marks"),
+        asyncio.create_task(marks.beat(), name="marks"),
         *([asyncio.create_task(_share(metrics), name="counts")] if shared is not None else []),
         *([asyncio.create_task(peers.watch(), name="peers")] if settings.routing.policy != "serve" else []),
         *(_webhook_tasks(settings.webhook, api) if settings.webhook is not None else []),
@@ -126,6 +127,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
         intake.close()
         uvicorn.close()
         await admission.close()
+        await marks.close()
         await peers.close()
         for opened in (store, tail_store, arbiter_store):
             await opened.aclose()

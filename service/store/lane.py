@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from service.store.opening import REPLY_TIMEOUT_SECONDS, Store
 from service.store.scripts import source
 
-Call: TypeAlias = tuple[str, Sequence[str], Sequence[str]]
+Call: TypeAlias = tuple[str, Sequence[str], Sequence[str | bytes]]
 """A script's name, keys and arguments."""
 
 _pack: Final[Any] = hiredis.pack_command

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.arbiter.ledger import FencedError, Ledger
+from service.arbiter.ledger import CopiedLines, FencedError, Ledger
 from service.store.embedded import EmbeddedStore
 from service.store.opening import connect
 from tests.service.arbiter.conftest import CutLine
@@ -17,7 +17,11 @@ from tests.service.arbiter.conftest import CutLine
 async def ledger(url: str) -> AsyncIterator[Ledger]:
     store = connect(url)
     try:
-        yield await Ledger.take_over(store)
+        taken = await Ledger.take_over(store)
+        try:
+            yield taken
+        finally:
+            await taken.close()
     finally:
         await store.aclose()
 
@@ -49,9 +53,9 @@ def test_a_copy_whose_reply_is_lost_is_there_once(line: CutLine) -> None:
         sale = some_sale()
         async with ledger(line.url) as mine:
             line.lose_reply(b"one")
-            await mine.copy(sale, "north", 1, [b"one", b"two"])
+            await mine.copy([CopiedLines(sale, "north", 1, [b"one", b"two"])])
             line.lose_reply(b"three")
-            await mine.copy(sale, "north", 3, [b"three"])
+            await mine.copy([CopiedLines(sale, "north", 3, [b"three"])])
             assert line.lost == 2
             assert await kept(mine, sale) == [b"one", b"two", b"three"]
 
@@ -68,7 +72,7 @@ def test_an_older_arbiter_writes_nothing_more(arbiter_store: EmbeddedStore) -> N
                 with pytest.raises(FencedError):
                     await older.append(sale, 1, [(b"older", b"")])
                 with pytest.raises(FencedError):
-                    await older.copy(sale, "north", 1, [b"line"])
+                    await older.copy([CopiedLines(sale, "north", 1, [b"line"])])
                 with pytest.raises(FencedError):
                     await older.still_ours()
                 await newer.append(sale, 1, [(b"new", b"")])
@@ -90,7 +94,7 @@ def test_a_record_in_place_of_another_is_refused(arbiter_store: EmbeddedStore) -
             with pytest.raises(FencedError):
                 await mine.append(sale, 5, [(b"gap", b"")])
             with pytest.raises(FencedError):
-                await mine.copy(sale, "north", 2, [b"gap"])
+                await mine.copy([CopiedLines(sale, "north", 2, [b"gap"])])
             assert await mine.decisions(sale) == [(b"one", b""), (b"two", b"")]
 
     asyncio.run(run())
@@ -104,7 +108,7 @@ def test_what_was_kept_is_given_out_in_pieces_up_to_any_number(arbiter_store: Em
             lines = [f"line {number}".encode() for number in range(sum(sizes))]
             first = 1
             for size in sizes:
-                await mine.copy(sale, "north", first, lines[first - 1 : first - 1 + size])
+                await mine.copy([CopiedLines(sale, "north", first, lines[first - 1 : first - 1 + size])])
                 first += size
             reading = mine.kept(sale, "north")
             given: list[bytes] = []

@@ -21,7 +21,7 @@ def test_many_batches_are_under_way_and_answered_in_order(arbiter_store: Embedde
             counted, refused, read = await pipe.replies(3)
             assert (counted, read) == (number, str(number).encode())
             assert isinstance(refused, ResponseError)
-        await pipe.close()
+        await pipe.hang_up()
         await store.aclose()
 
     asyncio.run(run())
@@ -38,7 +38,7 @@ def test_whoever_waits_for_replies_hears_that_the_connection_was_ended(arbiter_s
             await waiting
         with pytest.raises(RedisError):
             await pipe.replies(1)
-        await pipe.close()
+        await pipe.hang_up()
         await store.aclose()
 
     asyncio.run(run())

@@ -11,7 +11,7 @@ import pytest
 from model.clock import Interval
 from model.vocabulary import Contradiction, Entry
 from model.wire import log_line
-from service.arbiter.ledger import FencedError, Ledger
+from service.arbiter.ledger import CopiedLines, FencedError, Ledger
 from service.arbiter.run import SaleRun
 from service.store.embedded import EmbeddedStore
 from service.store.opening import connect
@@ -34,7 +34,10 @@ def play(url: str, scene: Scene, stock: int = 3, beacon: bool = False) -> None:
         try:
             ledger = await Ledger.take_over(store)
             terms = stories.terms(lasts=next(numbers), stock=stock, beacon=beacon)
-            await scene(SaleRun(terms, stories.SEED, ledger, []), ledger)
+            try:
+                await scene(SaleRun(terms, stories.SEED, ledger, []), ledger)
+            finally:
+                await ledger.close()
         finally:
             await store.aclose()
 
@@ -61,7 +64,7 @@ async def again(run: SaleRun, ledger: Ledger, copies: dict[str, list[bytes]]) ->
     shelf = secrets.token_hex(16)
     for region, lines in copies.items():
         if lines:
-            await ledger.copy(shelf, region, 1, lines)
+            await ledger.copy([CopiedLines(shelf, region, 1, lines)])
     await restarted.load({region: ledger.kept(shelf, region) for region in copies})
     return restarted
 

@@ -16,7 +16,7 @@ from model.shards import ShardedFold
 from model.terms import Terms, read_terms
 from model.vocabulary import Contradiction, Entry, Granted, Stocked, Taken
 from service.arbiter.counts import Counts
-from service.arbiter.ledger import Ledger
+from service.arbiter.ledger import CopiedLines, Ledger
 from service.arbiter.run import SaleRun
 from service.arbiter.stock import RegionStock
 from service.store import keys
@@ -59,7 +59,7 @@ class Scene:
             seq = self.run.fold.delivered(name).seq
             async for lines in ChunkedLines(self.stores[name], keys.log(self.run.sale), seq).up_to(None):
                 first = self.run.fold.delivered(name).seq + 1
-                await self.ledger.copy(self.run.sale, name, first, lines)
+                await self.ledger.copy([CopiedLines(self.run.sale, name, first, lines)])
                 self.run.deliver(name, lines, 0, 0)
 
     async def set_up(self) -> None:
@@ -87,7 +87,10 @@ def play(embedded: EmbeddedStore, scene: Callable[[Scene], Awaitable[None]]) -> 
         own = connect(embedded.url)
         try:
             ledger = await Ledger.take_over(own)
-            await scene(Scene(SaleRun(terms(), stories.SEED, ledger, []), ledger, stores))
+            try:
+                await scene(Scene(SaleRun(terms(), stories.SEED, ledger, []), ledger, stores))
+            finally:
+                await ledger.close()
         finally:
             for store in (own, *stores.values()):
                 await store.aclose()
