@@ -98,8 +98,12 @@ class Result:
     outcomes: dict[str, dict[str, Any]]
 
 
-def read_again(story: Story) -> Result:
-    """The auction of a story that ends by the clock, decided anew."""
+def read_again(story: Story, key: bytes | None = None) -> Result:
+    """The auction of a story that ends by the clock, decided anew.
+
+    Args:
+        key: what tickets are drawn by; None: the stories' own.
+    """
     stated = story.terms
     counting = [
         (region, one)
@@ -110,7 +114,7 @@ def read_again(story: Story) -> Result:
     best: dict[str, Entry] = {}
     for _, one in counting:
         best[one.buyer] = min(best.get(one.buyer, one), one, key=_preference)
-    serving = _serving(list(best.values()), story)
+    serving = _serving(list(best.values()), story.terms, drawn_by(story.terms) if key is None else key)
     winners, losers = serving[: stated.stock], serving[stated.stock :]
     highest_losing = max((_price(one) for one in losers), default=0)
     uniform = max(highest_losing, stated.reserve_price)
@@ -132,9 +136,8 @@ def read_again(story: Story) -> Result:
     return Result(won, outcomes)
 
 
-def _serving(bids: Sequence[Entry], story: Story) -> list[Entry]:
+def _serving(bids: Sequence[Entry], stated: Terms, key: bytes) -> list[Entry]:
     """Every buyer's bid: the highest price first, equal ones as the window lottery has it."""
-    stated, key = story.terms, drawn_by(story.terms)
     served = list[Entry]()
     for price in sorted({_price(one) for one in bids}, reverse=True):
         equals = sorted((one for one in bids if one.price == price), key=lambda one: one.request)
