@@ -88,8 +88,8 @@ class Terms:
 
     @property
     def look_every_ns(self) -> int:
-        """How often at least the arbiter records how far it has read, while a beacon's round is waited for and entries
-        come: up to 2 000 times in a sale, and every quarter of a second where that is fewer."""
+        """How often at least the arbiter records how far it has read, while entries come and nothing is decided before
+        they are in: up to 2 000 times in a sale, and every quarter of a second where that is fewer."""
         return max(250_000_000, (self.closes_ns - self.entries_from_ns) // 2_000)
 
     @property

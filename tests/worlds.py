@@ -118,7 +118,10 @@ class Outing:
 
     def press(self, presses: Iterable[tuple[str, str, float]], **how: Any) -> list[Pressed]:
         """Buyers press: (who, where, how many seconds after the opening). Returns once all have their answer."""
-        plan = [Press(buyer, region, self.at_ns(seconds)) for buyer, region, seconds in presses]
+        return self.press_as([Press(buyer, region, self.at_ns(seconds)) for buyer, region, seconds in presses], **how)
+
+    def press_as(self, plan: list[Press], **how: Any) -> list[Pressed]:
+        """The same, as planned in full."""
 
         async def run() -> list[Pressed]:
             crowd = Crowd(self.world.ports, self.sale, self.world.token, **how)
@@ -222,10 +225,11 @@ class Finished:
         for answer in acknowledged:
             region, entry = self.entries[answer["id"]]
             assert answer["region"] == region
-            for name in ("seq", "buyer", "stamp_ns", "bound_ns"):
-                assert answer[name] == entry[name]
+            for name in ("seq", "buyer", "stamp_ns", "bound_ns", "price"):
+                assert answer.get(name) == entry.get(name)
             if answer["state"] != "pending":
                 told = {name: answer[name] for name in ("state", "reason", "rank", "unit", "of") if name in answer}
+                told |= {"price": answer["pays"]} if "pays" in answer else {}
                 assert {"request": answer["id"], **told} == self.outcomes[answer["id"]]
         return len(acknowledged)
 

@@ -234,9 +234,10 @@ class SaleRun:
             yield Interval(at.earliest_ns, at.latest_ns + waited_ns + waited_ns // 8)
 
     def _is_worth_a_record(self, seen: Seen) -> bool:
-        """Whether a look is recorded although nothing follows: so that a sale which waits for a beacon says, too, how
-        late anybody could have been let in."""
-        if not self.fold.awaits_beacon or self.fold.is_complete or self.fold.is_decided:
+        """Whether a look is recorded although nothing follows: so that a sale which is decided at its end only, an
+        auction or one that waits for a beacon, says, too, how late anybody could have been let in."""
+        waits_for_all = self.fold.awaits_beacon or self.terms.kind == "auction"
+        if not waits_for_all or self.fold.is_complete or self.fold.is_decided:
             return False
         is_due = seen.latest_ns - self._recorded_look_ns >= self.terms.look_every_ns
         return is_due and any(region.seq > self._recorded_seqs.get(name, 0) for name, region in seen.regions.items())

@@ -41,6 +41,10 @@ def publish(
     ] = None,
     central_region: Annotated[str, typer.Option(help="With --method central: who has the stock.")] = "",
     rebalance: Annotated[bool, typer.Option(help="With --method sharded: move units to where they sell.")] = True,
+    kind: Annotated[str, typer.Option(help="With --opens-in: flash or auction.")] = "flash",
+    currency: Annotated[str, typer.Option(help="With --kind auction: its ISO 4217 code.")] = "EUR",
+    reserve_price: Annotated[int, typer.Option(help="With --kind auction: the least bid, in minor units.")] = 1,
+    pricing: Annotated[str, typer.Option(help="With --kind auction: first_price or uniform.")] = "first_price",
     idempotency_key: Annotated[str | None, typer.Option(help="Repeat with the same key to be sure.")] = None,
     gateway: Gateway = HERE,
     as_json: AsJson = False,
@@ -56,6 +60,9 @@ def publish(
     else:
         stated = _to_try(opens_in or 0, lasts, title, stock, region, skew_bound_ms)
         stated |= _by_method(method, stock, stated["regions"], quota, central_region, rebalance)
+        stated |= {"kind": kind}
+        if kind == "auction":
+            stated |= {"currency": currency, "reserve_price": reserve_price, "pricing": pricing}
     headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
     answer = _call("POST", gateway, "/v1/sales", token, body=stated, headers=headers)
     typer.echo(
@@ -169,14 +176,16 @@ def buy(
     buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
     token: Token,
     wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the outcome.")] = 10,
+    price: Annotated[int | None, typer.Option(help="In an auction: the bid, in minor units.")] = None,
     gateway: Gateway = HERE,
 ) -> None:
-    """Enter a sale for a buyer.
+    """Enter a sale for a buyer; in an auction, bid.
 
     Example: firstcome sale buy 5c0e… ada --token $TOKEN
     """
     headers = {"prefer": f"wait={wait}"} if wait else {}
-    answer = _call("POST", gateway, f"/v1/sales/{sale_id}/purchases", token, body={"buyer": buyer}, headers=headers)
+    body = {"buyer": buyer} | ({} if price is None else {"price": price})
+    answer = _call("POST", gateway, f"/v1/sales/{sale_id}/purchases", token, body=body, headers=headers)
     typer.echo(json.dumps(answer, indent=2))
 
 

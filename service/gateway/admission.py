@@ -74,11 +74,13 @@ class Attempt:
     since_raw_ns: int
     """When it was added, by this host's raw clock."""
     tell: "Callable[[Attempt, Result], None]"
+    price: int | None = None
+    """What is bid, in an auction."""
 
     def entry(self, seq: int, unit: int | None = None) -> Entry:
         """The entry that it became, under a number."""
         assert self.arrival is not None
-        return Entry(seq, self.request, self.buyer, *self.arrival, unit)
+        return Entry(seq, self.request, self.buyer, *self.arrival, unit, self.price)
 
 
 Script: TypeAlias = Literal["admit", "sell"]
@@ -187,6 +189,8 @@ def _names(sale: SaleId, script: Script) -> list[str]:
 
 
 def _words(attempts: list[Attempt]) -> list[str]:
+    if attempts[0].price is not None:
+        return _words_of_bids(attempts)
     words: list[str] = []
     for attempt in attempts:
         request, buyer, arrival = attempt.request, attempt.buyer, attempt.arrival
@@ -194,6 +198,19 @@ def _words(attempts: list[Attempt]) -> list[str]:
             words += (request, buyer, "", "", "")
         else:
             words += (request, buyer, str(arrival.stamp_ns), *log_line_halves(request, buyer, *arrival))
+    return words
+
+
+def _words_of_bids(attempts: list[Attempt]) -> list[str]:
+    """A buyer may bid again at another price, so an entry is found again by buyer and price."""
+    words: list[str] = []
+    for attempt in attempts:
+        request, buyer, arrival, price = attempt.request, attempt.buyer, attempt.arrival, attempt.price
+        if arrival is None:
+            words += (request, f"{buyer} {price}", "", "", "")
+        else:
+            halves = log_line_halves(request, buyer, *arrival, price)
+            words += (request, f"{buyer} {price}", str(arrival.stamp_ns), *halves)
     return words
 
 

@@ -81,6 +81,14 @@ def _winners(terms: Terms, standing: Standing) -> dict[str, int]:
     return {} if standing.sold_out_at is None else {"winners": terms.stock}
 
 
+def _price(terms: Terms, standing: Standing) -> dict[str, str | int]:
+    """What units went for in an auction that is over: at a uniform price what all pay, else the least that one pays."""
+    last = next(reversed(standing.winners.values()), None) if standing.over else None
+    if last is None or last.price is None:
+        return {}
+    return {"clearing_price": last.price, "currency": terms.currency}
+
+
 def _was_routed(request: Request) -> bool:
     return ROUTED_HEADER in request.headers or is_marked_as_routed(request.url.query.encode("latin-1"))
 
@@ -106,6 +114,11 @@ class Api:
         if grant.scopes.isdisjoint(scopes):
             raise Refusal(problems.forbidden(" or ".join(scopes)))
         return grant.name
+
+    def allow_to_see_entries(self, request: Request, sale: Sale) -> None:
+        """While bids are sealed they are shown to nobody but callers who speak for buyers."""
+        if sale.is_sealed:
+            self.allow(request, "purchase")
 
     def find(self, sale: str) -> Sale:
         """A sale of this region."""
@@ -151,7 +164,7 @@ class Api:
             sale = self.find(sale_id)
             terms, standing = sale.terms, sale.standing
             state = standing.state if standing.state != "open" else self._time_state(terms, standing)
-            shown = {"id": sale_id, "state": state, **_winners(terms, standing)}
+            shown = {"id": sale_id, "state": state, **_winners(terms, standing), **_price(terms, standing)}
             reason = standing.halted or standing.cancelled or standing.closed
             if reason is None and standing.sold_out_at is not None:
                 reason = "sold_out"
@@ -211,6 +224,7 @@ class Api:
     async def status(self, request: Request, sale_id: str, purchase: str) -> Answer:
         self.allow(request, "purchase", "audit", "operate")
         sale = self.find(sale_id)
+        self.allow_to_see_entries(request, sale)
         elsewhere = await self._status_elsewhere(request, sale, purchase)
         if elsewhere is not None:
             return elsewhere

@@ -72,6 +72,8 @@ def make_app(api: Api, version: str) -> FastAPI:
     ) -> Response:
         """Enter a sale for a buyer. A buyer has one entry: a repeated call finds it.
 
+        In an auction a bid: a buyer has one entry for each price, and the highest counts. Sealed until the end.
+
         An ordered sale answers 202, and later with the outcome. Where units are sold at the door (`sharded`, `central`)
         the outcome comes at once: 200 with the unit, or a problem, and then nothing was logged. `sharded` promises one
         entry for a buyer in a region only; across regions it takes routing to the buyer's home.
@@ -99,7 +101,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         purchase: str,
         prefer: Annotated[str | None, Header(description="wait=N: answer once there is an outcome")] = None,  # noqa: ARG001
     ) -> Response:
-        """Pending, won with a unit (and in an ordered sale a rank), or lost with the reason."""
+        """Pending, won with a unit (in an ordered sale a rank, in an auction what is paid too), or lost and why."""
         return response(await api.status(request, sale, purchase))
 
     @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)

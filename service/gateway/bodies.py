@@ -1,4 +1,4 @@
-"""What the body of a purchase call says, of one buyer or of many; or the problem with it.
+"""What the body of a purchase call says, of one buyer or of many; or the problem with it. Of bids: `bids.py`.
 
 In a batch a bad entry spoils nothing but itself: it gets a problem of its own, in its place. Bodies that are good
 throughout, nearly all, are decoded in one go; only where that fails is every entry looked at alone.
@@ -40,7 +40,7 @@ _decode: Final = msgspec.json.Decoder(_Purchase).decode
 _decode_claiming: Final = msgspec.json.Decoder(_ClaimingPurchase).decode
 _decode_batch: Final = msgspec.json.Decoder(_Batch).decode
 _decode_unread: Final = msgspec.json.Decoder(_UnreadBatch).decode
-_NOT_AN_ID: Final = problems.invalid([("buyer", "is 1 to 128 of A-Z a-z 0-9 . _ ~ -")])
+NOT_AN_ID: Final = problems.invalid([("buyer", "is 1 to 128 of A-Z a-z 0-9 . _ ~ -")])
 
 Buyers: TypeAlias = list[BuyerId | Answer]
 """The buyers of a batch in its order; where an entry is bad, its problem."""
@@ -52,7 +52,7 @@ def read_purchase(body: bytes) -> BuyerId | Answer:
         buyer = _decode(body).buyer
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return problems.invalid([field_and_rule(str(error))])
-    return buyer if is_id(buyer) else _NOT_AN_ID
+    return buyer if is_id(buyer) else NOT_AN_ID
 
 
 def read_claim(body: bytes) -> tuple[BuyerId, RegionName | None] | Answer:
@@ -61,30 +61,25 @@ def read_claim(body: bytes) -> tuple[BuyerId, RegionName | None] | Answer:
         claimed = _decode_claiming(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return problems.invalid([field_and_rule(str(error))])
-    return (claimed.buyer, claimed.home) if is_id(claimed.buyer) else _NOT_AN_ID
+    return (claimed.buyer, claimed.home) if is_id(claimed.buyer) else NOT_AN_ID
 
 
 def read_batch(body: bytes) -> Buyers | Answer:
     """The buyers of a batch, or the problem with the batch as a whole."""
     try:
-        buyers: Buyers = [purchase.buyer for purchase in _decode_batch(body).purchases]
+        buyers = [purchase.buyer for purchase in _decode_batch(body).purchases]
     except msgspec.ValidationError:
-        found = _read_one_by_one(body)
-        if isinstance(found, Answer):
-            return found
-        buyers = found
+        unread = unread_batch(body)
+        return unread if isinstance(unread, Answer) else [read_purchase(bytes(entry)) for entry in unread]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return problems.malformed(str(error))
     except RecursionError:
         return problems.malformed("it is nested too deeply")
-    if len(buyers) > MOST_IN_A_BATCH:
-        return problems.too_many(MOST_IN_A_BATCH)
-    if not buyers:
-        return problems.invalid([("purchases", "holds at least one")])
-    return [buyer if isinstance(buyer, Answer) or is_id(buyer) else _NOT_AN_ID for buyer in buyers]
+    return _wrong_number(len(buyers)) or [buyer if is_id(buyer) else NOT_AN_ID for buyer in buyers]
 
 
-def _read_one_by_one(body: bytes) -> Buyers | Answer:
+def unread_batch(body: bytes) -> list[msgspec.Raw] | Answer:
+    """The entries of a batch, each as it was written, or the problem with the batch as a whole."""
     try:
         unread = _decode_unread(body).purchases
     except msgspec.ValidationError as error:
@@ -93,7 +88,13 @@ def _read_one_by_one(body: bytes) -> Buyers | Answer:
         return problems.malformed(str(error))
     except RecursionError:
         return problems.malformed("it is nested too deeply")
-    return [read_purchase(bytes(entry)) for entry in unread]
+    return _wrong_number(len(unread)) or unread
+
+
+def _wrong_number(entries: int) -> Answer | None:
+    if entries > MOST_IN_A_BATCH:
+        return problems.too_many(MOST_IN_A_BATCH)
+    return None if entries else problems.invalid([("purchases", "holds at least one")])
 
 
 def field_and_rule(message: str) -> tuple[str, str]:

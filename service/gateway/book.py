@@ -50,18 +50,26 @@ class Sale:
     """How its attempts are logged."""
     is_routed: bool = False
     """Whether its purchases can belong to other regions (`routing.py`)."""
+    takes_bids: bool = field(init=False)
+    """Whether whoever enters says a price."""
     counted_raw_ns: int = 0
     """When, by this host's raw clock, the arbiter last said how far it had read this region's log."""
 
     def __post_init__(self) -> None:
         self.standing = Standing(self.terms)
         self.script = "admit" if self.terms.method == "ordered" else "sell"
+        self.takes_bids = self.terms.kind == "auction"
 
     def is_isolated(self, now_raw_ns: int) -> bool:
         """Whether the arbiter has not been heard for so long that it may be about to cut this region off: what is
         logged now might not count.
         """
         return 2 * (now_raw_ns - self.counted_raw_ns) > self.terms.cut_off_after_ns
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether nobody but who has made a bid may see it: an auction that is not decided yet."""
+        return self.takes_bids and not self.standing.over
 
     def outcome(self, entry: Entry) -> Outcome | None:
         """What became of an entry of this region, for good; None while that is not known."""

@@ -36,6 +36,8 @@ REASONS: Final = (
     "malformed_body",
     "invalid",
     "too_many_purchases",
+    "below_reserve",
+    "wrong_currency",
 )
 """Every problem that a purchase can meet once it has been read as one; `problems.py` says what each means."""
 

@@ -51,6 +51,7 @@ class Evidence:
     async def receipt(self, request: Request, sale_id: SaleId, purchase: str) -> Answer:
         self._api.allow(request, "purchase", "audit", "operate")
         sale = self._api.find(sale_id)
+        self._api.allow_to_see_entries(request, sale)
         if sale.terms.keys is None:
             return problems.not_signed(sale_id)
         store: Any = self._store

@@ -6,7 +6,7 @@ functions, so its description is true of both (a test asks both and compares).
 
 from typing import Any, Final, get_args
 
-from model.stated import LARGEST_STOCK
+from model.stated import LARGEST_PRICE, LARGEST_STOCK
 from model.terms import Method
 from model.vocabulary import ID_FORM
 from service.gateway.bodies import MOST_IN_A_BATCH
@@ -17,11 +17,19 @@ _NANOSECONDS: Final = {"type": "string", "pattern": "^[0-9]+$", "description": "
 _ID: Final = {"type": "string", "pattern": f"^{ID_FORM}$"}
 _TIME: Final = {"type": "string", "description": "RFC 9557", "examples": ["2026-11-27T20:00:00+08:00[Asia/Shanghai]"]}
 
+_PRICE: Final = {"type": "integer", "minimum": 1, "maximum": LARGEST_PRICE}
+_CURRENCY: Final = {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}
+_BID: Final = {
+    "price": {**_PRICE, "description": "auctions, and only there: the bid, in minor units of the auction's currency"},
+    "currency": {**_CURRENCY, "description": "auctions: checked against the auction's, where it is given"},
+}
+
 PURCHASE_BODY: Final = {
     "type": "object",
     "properties": {
         "buyer": {**_ID, "description": "a pseudonym chosen by the merchant; bundles are public"},
         "home": {**_ID, "description": "the buyer's home region; only where the operator allows such claims"},
+        **_BID,
     },
     "required": ["buyer"],
     "additionalProperties": False,
@@ -29,7 +37,7 @@ PURCHASE_BODY: Final = {
 
 _BATCH_ENTRY: Final = {
     "type": "object",
-    "properties": {"buyer": _ID},
+    "properties": {"buyer": _ID, **_BID},
     "required": ["buyer"],
     "additionalProperties": False,
 }
@@ -76,7 +84,13 @@ TERMS_BODY: Final = {
         "title": {"type": "string"},
         "merchant": {"type": "string"},
         "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
-        "kind": {"enum": ["flash"]},
+        "kind": {"enum": ["flash", "auction"], "description": "what is sold; default flash"},
+        "currency": {**_CURRENCY, "description": "auction, required there: the ISO 4217 code of what is bid in"},
+        "reserve_price": {**_PRICE, "description": "auction: the least bid that is taken, in minor units; default 1"},
+        "pricing": {
+            "enum": ["first_price", "uniform"],
+            "description": "auction: winners pay their own bid (default), or all the highest that lost, or the reserve",
+        },
         "method": {"enum": list(get_args(Method)), "description": "how it is sold; default ordered"},
         "quotas": {
             "type": "object",
@@ -116,8 +130,11 @@ _PURCHASE: Final = {
         "bound_ns": _NANOSECONDS,
         "rank": {"type": "integer", "minimum": 0},
         "unit": {"type": "integer", "minimum": 0},
-        "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]},
+        "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted", "outbid"]},
         "of": _ID,
+        "price": {**_PRICE, "description": "auctions: the bid, in minor units"},
+        "currency": {**_CURRENCY, "description": "auctions"},
+        "pays": {**_PRICE, "description": "auctions, once won: what is paid"},
     },
     "required": ["id", "sale", "buyer", "state", "region", "seq", "stamp_ns", "bound_ns"],
 }
@@ -134,7 +151,15 @@ _SALE: Final = {
             "properties": {"round": {"type": "integer"}, "published": _TIME},
         },
         "seed_commitment": {"type": "string"},
-        "winners": {"type": "integer", "description": "where units are sold at the door: once all are sold"},
+        "winners": {
+            "type": "integer",
+            "description": "where units are sold at the door: once all are sold; in an auction: 0 until it is decided",
+        },
+        "clearing_price": {
+            **_PRICE,
+            "description": "an auction that is over and was won: at a uniform price what all pay, else the least paid",
+        },
+        "currency": {**_CURRENCY, "description": "of the clearing price"},
         "opens": _TIME,
         "closes": _TIME,
         "entries_from": _TIME,
@@ -195,7 +220,7 @@ PURCHASE: Final[Responses] = {
     411: _problem("chunked"),
     413: _problem("the body is too large"),
     421: _problem("routed here, but not the buyer's home (not_home)"),
-    422: _problem("the body breaks a rule; errors name the field"),
+    422: _problem("the body breaks a rule (errors name the field); of a bid: below_reserve or wrong_currency"),
     431: _problem("the headers are too large"),
     503: _problem(
         "clock_unsafe, overloaded, outcome_unknown, region_cut_off, region_isolated, restocking, not_ready, "
@@ -240,6 +265,7 @@ BATCH: Final[Responses] = {
 
 STATUS: Final[Responses] = {
     **AUTHORIZED,
+    403: _problem("token without the scope; while bids are sealed only the scope purchase will do"),
     200: _json("the purchase as it stands", _PURCHASE),
     307: _ELSEWHERE,
     404: _problem("no such sale or purchase in this region"),
@@ -278,6 +304,7 @@ _RECEIPT: Final = {
 
 RECEIPT: Final[Responses] = {
     **AUTHORIZED,
+    403: _problem("token without the scope; while bids are sealed only the scope purchase will do"),
     200: _json("what is signed of the purchase so far", _RECEIPT),
     404: _problem("no such sale or purchase in this region, or the sale's terms name no keys"),
     409: _problem("not signed yet (with Retry-After)"),

@@ -74,6 +74,26 @@ def invalid(errors: Iterable[tuple[str, str]]) -> Answer:
     return problem("invalid", 422, "Invalid request", detail, extra={"errors": listed})
 
 
+def below_reserve(reserve_price: int, currency: str) -> Answer:
+    return problem(
+        "below_reserve",
+        422,
+        "Below the reserve",
+        f"Bid at least {reserve_price}, in minor units of {currency}; nothing was logged.",
+        extra={"reserve_price": reserve_price, "currency": currency},
+    )
+
+
+def wrong_currency(currency: str) -> Answer:
+    return problem(
+        "wrong_currency",
+        422,
+        "Another currency",
+        f"This auction is in {currency}: bid in its minor units. Nothing was logged.",
+        extra={"currency": currency},
+    )
+
+
 def unknown_path() -> Answer:
     return problem("unknown_path", 404, "No such resource", "See /docs for what there is.")
 

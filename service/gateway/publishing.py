@@ -20,6 +20,7 @@ from service.arbiter.proposals import Proposal, ProposalAnswer, decode_answer, e
 from service.arbiter.told import Told
 from service.gateway import problems
 from service.gateway.answers import Answer
+from service.gateway.currencies import why_no_currency
 from service.gateway.times import check_zone
 from service.store import keys
 from service.store.opening import Store
@@ -36,7 +37,7 @@ class ArbiterDoor:
 
     async def publish(self, stated: Mapping[str, Any], caller: str, key: str | None) -> SaleId | Answer:
         """Publish terms; returns the sale's id, or the problem."""
-        breaches = _breaches(stated)
+        breaches = _breaches(stated) or await _breaches_of_currency(stated)
         if breaches:
             return problems.invalid(breaches)
         proposal = Proposal(_proposal_id(f"publish\n{caller}", key), terms=dict(stated))
@@ -122,6 +123,14 @@ def _proposal_id(caller: str, key: str | None) -> str:
     if key is None:
         return secrets.token_hex(32)
     return hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()
+
+
+async def _breaches_of_currency(stated: Mapping[str, Any]) -> list[Breach]:
+    """Of terms that are good otherwise."""
+    if "currency" not in stated:
+        return []
+    rule = await asyncio.to_thread(why_no_currency, stated["currency"])
+    return [] if rule is None else [Breach("currency", rule)]
 
 
 def _breaches(stated: Mapping[str, Any]) -> list[Breach]:

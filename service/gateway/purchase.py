@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from clockd.host import ReceivedAt
 from model import guards
@@ -25,6 +25,7 @@ from service.gateway import problems
 from service.gateway.admission import Admission, Arrival, Attempt, Result, Sold
 from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
+from service.gateway.bids import Bid, read_bid, read_bids, read_claimed_bid
 from service.gateway.bodies import Buyers, read_batch, read_claim, read_purchase
 from service.gateway.book import Book, Sale
 from service.gateway.counts import Counts
@@ -46,6 +47,12 @@ _ID_BYTES: Final = 15
 _ID_CHARACTERS: Final = 20
 _IDS_AT_ONCE: Final = 256
 _FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
+
+Asked: TypeAlias = BuyerId | Bid
+"""What a call for one buyer asks for."""
+
+Many: TypeAlias = Buyers | list[Bid | Answer]
+"""What a batch asks for; where an entry is bad, its problem."""
 
 
 @dataclass(slots=True)
@@ -148,48 +155,63 @@ class Purchases:
             assert isinstance(found, Answer)
             return found
         claim: RegionName | None = None
-        buyers: Buyers | BuyerId | Answer
-        if self._claims and not head.is_batch:
-            buyers, claim = _read_claimed(call.body)
+        asked: Asked | Many | Answer
+        if self._claims or sale.takes_bids:
+            asked, claim = self._read(sale, call)
         else:
-            buyers = read_batch(call.body) if head.is_batch else read_purchase(call.body)
-        if isinstance(buyers, Answer):
-            return buyers
+            asked = read_batch(call.body) if head.is_batch else read_purchase(call.body)
+        if isinstance(asked, Answer):
+            return asked
         if sale.is_routed and not call.stays:
-            elsewhere = self._elsewhere(sale, head, buyers, claim)
+            elsewhere = self._elsewhere(sale, head, asked, claim)
             if elsewhere is not None:
                 return elsewhere if isinstance(elsewhere, Answer) else self._send_on(sale, call, elsewhere)
         arrival = self._arrival(sale, call.received, now_ns)
-        if isinstance(buyers, list):
-            self._begin_batch(sale, call, buyers, arrival, now_ns)
-        elif isinstance(arrival, Arrival):
+        if isinstance(asked, list):
+            self._begin_batch(sale, call, asked, arrival, now_ns)
+            return None
+        buyer, price = asked if isinstance(asked, Bid) else (asked, None)
+        if isinstance(arrival, Arrival):
             tell = partial(self._told, sale, call, None)
-            self._admission.add(sale.id, Attempt(next(self._new_ids), buyers, arrival, now_ns, tell), sale.script)
+            attempt = Attempt(next(self._new_ids), buyer, arrival, now_ns, tell, price)
         elif arrival.at_once:
             return arrival.answer
         else:
             tell = partial(self._told, sale, call, arrival.answer)
-            self._admission.add(sale.id, Attempt("", buyers, None, now_ns, tell), sale.script)
+            attempt = Attempt("", buyer, None, now_ns, tell, price)
+        self._admission.add(sale.id, attempt, sale.script)
         return None
 
-    def _begin_batch(self, sale: Sale, call: Call, buyers: Buyers, arrival: Arrival | Refused, now_ns: int) -> None:
+    def _read(self, sale: Sale, call: Call) -> tuple[Asked | Many | Answer, RegionName | None]:
+        """What is asked for where it may be more than a buyer's name: a bid, a claim. And the home that is claimed."""
+        body = call.body
+        if call.head.is_batch:
+            return read_bids(body, sale.terms) if sale.takes_bids else read_batch(body), None
+        if not sale.takes_bids:
+            return _read_claimed(body)
+        return read_claimed_bid(body, sale.terms) if self._claims else (read_bid(body, sale.terms), None)
+
+    def _begin_batch(self, sale: Sale, call: Call, batch: Many, arrival: Arrival | Refused, now_ns: int) -> None:
         """Every entry goes its own way, under one arrival."""
-        answer = BatchAnswer(len(buyers), call.respond)
+        answer = BatchAnswer(len(batch), call.respond)
         refused = None if isinstance(arrival, Arrival) else arrival
-        for index, buyer in enumerate(buyers):
-            if isinstance(buyer, Answer):
-                self._counts.refused[buyer.slug] += 1
-                answer.refuse(index, buyer)
-            elif refused is None:
+        for index, asked in enumerate(batch):
+            if isinstance(asked, Answer):
+                self._counts.refused[asked.slug] += 1
+                answer.refuse(index, asked)
+                continue
+            buyer, price = asked if isinstance(asked, Bid) else (asked, None)
+            if refused is None:
                 assert isinstance(arrival, Arrival)
                 tell = partial(self._told_in_batch, sale, answer, index, None)
-                self._admission.add(sale.id, Attempt(next(self._new_ids), buyer, arrival, now_ns, tell), sale.script)
+                attempt = Attempt(next(self._new_ids), buyer, arrival, now_ns, tell, price)
+                self._admission.add(sale.id, attempt, sale.script)
             elif refused.at_once:
                 self._counts.refused[refused.answer.slug] += 1
                 answer.refuse(index, refused.answer)
             else:
                 tell = partial(self._told_in_batch, sale, answer, index, refused.answer)
-                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell), sale.script)
+                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell, price), sale.script)
 
     def _is_overloaded(self, sale: Sale, call: Call, now_ns: int) -> bool:
         """Whether there is no use in beginning with a call."""
@@ -208,12 +230,12 @@ class Purchases:
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
 
     def _elsewhere(
-        self, sale: Sale, head: Head, buyers: "Buyers | BuyerId", claim: RegionName | None
+        self, sale: Sale, head: Head, asked: Asked | Many, claim: RegionName | None
     ) -> Elsewhere | Answer | None:
         """Where a call belongs, if not here. A batch has no home but a central sale's."""
         home: RegionName | Answer = sale.terms.central_region or self._region
-        if isinstance(buyers, str):
-            home = home_of(sale.terms, buyers, claim)
+        if not isinstance(asked, list):
+            home = home_of(sale.terms, asked.buyer if isinstance(asked, Bid) else asked, claim)
         if isinstance(home, Answer):
             return home
         return route(self.peers.settings, self._region, sale, home, head.was_routed, self.peers.is_up)
@@ -364,7 +386,7 @@ def _outcome(sale: Sale, attempt: Attempt, seq: int) -> Outcome | None:
 def _pending_body(sale: Sale, attempt: Attempt, seq: int) -> str:
     assert attempt.arrival is not None
     stamp_ns, bound_ns, _, _ = attempt.arrival
-    return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns)
+    return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns, attempt.price)
 
 
 def _read_claimed(body: bytes) -> tuple[BuyerId | Answer, RegionName | None]:

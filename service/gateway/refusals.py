@@ -61,7 +61,7 @@ def refusal_of(sale: Sale) -> Answer | None:
             return problems.cancelled(standing.cancelled or "")
         case "halted":
             return problems.halted()
-        case "closed":
+        case "closed" | "outbid":
             return problems.too_late(sale.terms.stated["closes"])
         case _:
             return None

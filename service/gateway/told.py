@@ -28,11 +28,14 @@ def wait_applied(wait_seconds: float | None) -> tuple[tuple[str, str], ...]:
     return () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
 
 
-def pending_body(sale: Sale, request: str, buyer: str, seq: int, stamp_ns: int, bound_ns: int) -> str:
+def pending_body(
+    sale: Sale, request: str, buyer: str, seq: int, stamp_ns: int, bound_ns: int, price: int | None = None
+) -> str:
     """An entry that is on disk and not decided yet, as JSON."""
+    bid = "" if price is None else f',"price":{price},"currency":"{sale.terms.currency}"'
     return (
         f'{{"id":"{request}","sale":"{sale.id}","buyer":"{buyer}","state":"pending","region":"{sale.region}",'
-        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"}}'
+        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"{bid}}}'
     )
 
 
@@ -50,6 +53,10 @@ def decided_body(sale: Sale, entry: Entry, outcome: Outcome) -> bytes:
     }
     told = {"reason": outcome.reason, "rank": outcome.rank, "unit": outcome.unit, "of": outcome.of}
     fields.update({name: value for name, value in told.items() if value is not None})
+    if entry.price is not None:
+        fields.update({"price": entry.price, "currency": sale.terms.currency})
+    if outcome.price is not None:
+        fields["pays"] = outcome.price
     return encode(fields)
 
 
@@ -61,7 +68,7 @@ def accepted(sale: Sale, request: str, body: str, headers: tuple[tuple[str, str]
 
 def pending(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
     """202 for an entry."""
-    body = pending_body(sale, entry.request, entry.buyer, entry.seq, entry.stamp_ns, entry.bound_ns)
+    body = pending_body(sale, entry.request, entry.buyer, entry.seq, entry.stamp_ns, entry.bound_ns, entry.price)
     return accepted(sale, entry.request, body, headers)
 
 

@@ -67,7 +67,7 @@ def log(sale: str) -> str:
 
 
 def buyers(sale: str) -> str:
-    """Hash: buyer to the number of its entry."""
+    """Hash: buyer to the number of its entry; in an auction `<buyer> <price>` to that of the bid."""
     return f"{{{sale}}}:buyers"
 
 

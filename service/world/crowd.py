@@ -21,11 +21,12 @@ _decode: Final = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A buyer's plan: who, in which region, when (true time)."""
+    """A buyer's plan: who, in which region, when (true time); in an auction, how much is bid."""
 
     buyer: str
     region: str
     at_ns: int
+    price: int | None = None
 
 
 @dataclass(slots=True)
@@ -136,7 +137,8 @@ class Crowd:
 
     async def _press(self, press: Press) -> Pressed:
         pressed = Pressed(press)
-        body = f'{{"buyer":"{press.buyer}"}}'
+        bid = "" if press.price is None else f',"price":{press.price}'
+        body = f'{{"buyer":"{press.buyer}"{bid}}}'
         request = f"{self._head}{len(body)}\r\n\r\n{body}".encode()
         try:
             for number in range(self._tries):
