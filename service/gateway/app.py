@@ -46,7 +46,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     async def list_sales(request: Request, tz: Zone = None) -> Response:
         """All sales of this region, in the order of their publication."""
         api.allow(request, *SCOPES)
-        return response(Answer(200, encode({"sales": [api.show(sale, tz) for sale in api.book.sales]})))
+        return response(Answer(200, encode(api.show_all(tz))))
 
     @app.get("/v1/sales/{sale}", responses=openapi.SALE)
     async def show_a_sale(request: Request, sale: str, tz: Zone = None) -> Response:
@@ -97,10 +97,11 @@ def make_app(api: Api, version: str) -> FastAPI:
         request: Request,
         sale: str,
         purchase: str,
+        tz: Zone = None,
         prefer: Annotated[str | None, Header(description="wait=N: answer once there is an outcome")] = None,  # noqa: ARG001
     ) -> Response:
         """Pending, won with a unit (and in an ordered sale a rank), or lost with the reason."""
-        return response(await api.status(request, sale, purchase))
+        return response(await api.status(request, sale, purchase, tz))
 
     @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)
     async def follow_a_sale(
@@ -114,10 +115,10 @@ def make_app(api: Api, version: str) -> FastAPI:
         return events.stream(found, -1 if last_event_id is None else int(last_event_id))
 
     @app.get("/v1/clock", responses=openapi.CLOCK)
-    async def show_the_clock(request: Request) -> Response:
+    async def show_the_clock(request: Request, tz: Zone = None) -> Response:
         """The interval in which UTC is now, by this host, and what it rests on."""
         api.allow(request, *SCOPES)
-        return response(Answer(200, encode(api.clock())))
+        return response(Answer(200, encode(api.clock(tz))))
 
     @app.get("/healthz", responses={200: {"description": "the process runs"}})
     async def health() -> Response:

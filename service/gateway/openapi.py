@@ -114,6 +114,7 @@ _PURCHASE: Final = {
         "seq": {"type": "integer", "minimum": 1},
         "stamp_ns": _NANOSECONDS,
         "bound_ns": _NANOSECONDS,
+        "stamp": {**_TIME, "description": "the stamp in the zone that `tz` names; only where it names one"},
         "rank": {"type": "integer", "minimum": 0},
         "unit": {"type": "integer", "minimum": 0},
         "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted"]},
