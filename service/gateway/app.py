@@ -18,27 +18,48 @@ from starlette.responses import Response
 from service.gateway import events, openapi, problems
 from service.gateway.answers import Answer, encode
 from service.gateway.api import ALL_READY, Api, Refusal, response
+from service.gateway.description import describe
+from service.gateway.reference import add_reference
 from service.gateway.tokens import SCOPES
 
 _log = structlog.get_logger()
 
 _DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
 
-Nanoseconds travel as decimal strings. Errors are problem documents (RFC 9457) with a stable `type`."""
+- **Tokens.** Every call but health asks for `Authorization: Bearer <token>`, with a token of the region that has one of
+  the scopes which the call names.
+- **Numbers.** Nanoseconds since 1970 in UTC, and spans of them, travel as decimal strings (`…_ns`).
+- **Times** for people are RFC 9557: `2099-11-27T20:00:00+08:00[Asia/Shanghai]`. `?tz=` names the zone to give them in.
+- **Repeating** a purchase is always safe: a buyer has one entry, and the call finds it. Publishing is repeated with the
+  same `Idempotency-Key`, which is kept as long as the sales are.
+- **Waiting.** `Prefer: wait=N` waits up to N seconds, 60 at most, for an outcome; `Preference-Applied` says how long
+  was granted. `Retry-After` says, in seconds, when to come again.
+- **Errors** are problem documents. Any call may be answered 400 `bad_request`, 408 `request_timeout` or 431
+  `headers_too_large` where it is not HTTP as it should be, 404 `unknown_path`, 405 `method_not_allowed`, and 500
+  `internal`, which is a fault of ours."""
 
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="a word of your own for this publication")]
+EventNumber = Annotated[str | None, Header(description="the number of the last event that was heard")]
 Zone = Annotated[str | None, Query(description="an IANA zone in which to give times")]
 
 
 def make_app(api: Api, version: str) -> FastAPI:
     """The application over one process's API."""
-    app = FastAPI(title="Firstcome", version=version, description=_DESCRIPTION, redirect_slashes=False)
+    app = FastAPI(
+        title="Firstcome",
+        version=version,
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # `reference.py` serves it, and the page for people
+    )
+    describe(app)
+    add_reference(app)
 
     @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
-    async def publish_a_sale(
-        request: Request, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
-    ) -> Response:
+    async def publish_a_sale(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Publish a sale's terms. They never change afterwards. Repeat with the same Idempotency-Key to be sure."""
         return response(await api.publish(request, idempotency_key))
 
@@ -104,9 +125,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         return response(await api.status(request, sale, purchase, tz))
 
     @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)
-    async def follow_a_sale(
-        request: Request, sale: str, last_event_id: Annotated[str | None, Header()] = None
-    ) -> Response:
+    async def follow_a_sale(request: Request, sale: str, last_event_id: EventNumber = None) -> Response:
         """Server-sent events: decisions as they are made."""
         api.allow(request, *SCOPES)
         found = api.find(sale)
@@ -120,7 +139,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         api.allow(request, *SCOPES)
         return response(Answer(200, encode(api.clock(tz))))
 
-    @app.get("/healthz", responses={200: {"description": "the process runs"}})
+    @app.get("/healthz", responses=openapi.HEALTH)
     async def health() -> Response:
         """Whether this process runs."""
         return response(Answer(200, encode({"status": "ok"})))

@@ -74,9 +74,9 @@ def read_batch(body: bytes) -> Buyers | Answer:
             return found
         buyers = found
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return problems.malformed(str(error))
+        return problems.invalid([field_and_rule(str(error))])
     except RecursionError:
-        return problems.malformed("it is nested too deeply")
+        return problems.invalid([("", "is nested too deeply")])
     if len(buyers) > MOST_IN_A_BATCH:
         return problems.too_many(MOST_IN_A_BATCH)
     if not buyers:
@@ -90,9 +90,9 @@ def _read_one_by_one(body: bytes) -> Buyers | Answer:
     except msgspec.ValidationError as error:
         return problems.invalid([field_and_rule(str(error))])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return problems.malformed(str(error))
+        return problems.invalid([field_and_rule(str(error))])
     except RecursionError:
-        return problems.malformed("it is nested too deeply")
+        return problems.invalid([("", "is nested too deeply")])
     return [read_purchase(bytes(entry)) for entry in unread]
 
 
