@@ -1,4 +1,4 @@
-"""The description of the API and its reference are true of scopes, problems and examples: a gateway does what they say."""
+"""The description and the reference are true of scopes, problems and examples: a gateway does as they say."""
 
 import re
 from pathlib import Path
