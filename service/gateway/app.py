@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from service.gateway import events, openapi, problems
 from service.gateway.answers import Answer, encode
@@ -41,8 +42,14 @@ _DESCRIPTION: Final = """Fair flash sales across regions: first come, first serv
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 IdempotencyKey = Annotated[str | None, Header(max_length=200, description="a word of your own for this publication")]
-EventNumber = Annotated[str | None, Header(description="the number of the last event that was heard")]
-Zone = Annotated[str | None, Query(description="an IANA zone in which to give times")]
+EventNumber = Annotated[
+    str | None,
+    Header(description="the number of the last event that was heard", json_schema_extra={"pattern": "^[0-9]{1,15}$"}),
+]
+Zone = Annotated[
+    str | None,
+    Query(description="an IANA zone in which to give times", json_schema_extra={"format": "iana-zone"}),
+]
 
 
 def make_app(api: Api, version: str) -> FastAPI:
@@ -154,6 +161,13 @@ def make_app(api: Api, version: str) -> FastAPI:
     return app
 
 
+def _methods(request: Request) -> list[str]:
+    """What can be called at a path: each method has a route of its own, and Starlette names those of one."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted(set().union(*found))
+
+
 def _add_problems(app: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
@@ -163,10 +177,10 @@ def _add_problems(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return response(problems.invalid([(str(found["loc"][-1]), found["msg"]) for found in error.errors()]))
 
-    async def http_error(_: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            return response(problems.method_not_allowed((error.headers or {}).get("Allow", "another method")))
+            return response(problems.method_not_allowed(", ".join(_methods(request))))
         return response(problems.unknown_path())
 
     async def internal(request: Request, error: Exception) -> Response:

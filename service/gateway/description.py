@@ -93,6 +93,8 @@ def _complete(operation: dict[str, Any]) -> None:
     if operation["summary"] == name.replace("_", " ").title():  # nobody has said it in other words
         operation["summary"] = name.replace("_", " ").capitalize()
     operation["security"] = [{"token": [scope]} for scope in SCOPES_OF.get(name, _ALL)]
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _not_null(parameter["schema"])
     answers = operation["responses"]
     for status in [status for status, told in answers.items() if "HTTPValidationError" in str(told)]:
         del answers[status]  # FastAPI's own form; where a parameter can be wrong, ours is described
@@ -104,3 +106,11 @@ def _complete(operation: dict[str, Any]) -> None:
             answer["links"] = LINKS[name, status]
     if name in REQUESTS:
         operation["requestBody"]["content"]["application/json"]["example"] = REQUESTS[name]
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The form of a parameter. One that may be absent is nullable for FastAPI, but a header or a query has no null."""
+    if "anyOf" not in schema:
+        return schema
+    (form,) = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    return {**form, **{key: value for key, value in schema.items() if key != "anyOf"}}

@@ -6,7 +6,7 @@ functions, so its description is true of both (a test asks both and compares).
 
 from typing import Any, Final, get_args
 
-from model.stated import LARGEST_STOCK
+from model.stated import LARGEST_STOCK, LONGEST_TEXT, MOST_REGIONS
 from model.terms import Method
 from model.vocabulary import ID_FORM
 from service.gateway.answers import PROBLEM, TYPE_PREFIX
@@ -79,8 +79,8 @@ FENCE_BODY: Final = {
 TERMS_BODY: Final = {
     "type": "object",
     "properties": {
-        "title": {"type": "string"},
-        "merchant": {"type": "string"},
+        "title": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+        "merchant": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
         "kind": {"enum": ["flash"]},
         "method": {"enum": list(get_args(Method)), "description": "how it is sold; default ordered"},
@@ -95,7 +95,14 @@ TERMS_BODY: Final = {
         "opens": _TIME,
         "closes": _TIME,
         "entries_from": {**_TIME, "description": "before opens, for a lobby"},
-        "regions": {"type": "array", "items": _ID, "minItems": 1},
+        "regions": {
+            "type": "array",
+            "items": _ID,
+            "minItems": 1,
+            "maxItems": MOST_REGIONS,
+            "uniqueItems": True,
+            "description": "where it is sold: regions that the arbiter serves",
+        },
         "skew_bound_ns": {**_NANOSECONDS, "description": "ε, the largest stamping error tolerated"},
         "tie_window_ns": {**_NANOSECONDS, "description": "W ≥ 2ε; default 2ε"},
         "intake_grace_ns": {**_NANOSECONDS, "description": "> 2ε; default 200 ms"},
@@ -177,103 +184,6 @@ def ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_BATCH: Final = {
-    "type": "object",
-    "properties": {
-        "purchases": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "index": {"type": "integer", "minimum": 0, "description": "the entry's place in the batch"},
-                    "status": {"type": "integer", "description": "what a call of its own would have been answered"},
-                    "purchase": ref("Purchase"),
-                    "problem": ref("Problem"),
-                },
-                "required": ["index", "status"],
-            },
-        }
-    },
-    "required": ["purchases"],
-}
-
-_RECEIPT: Final = {
-    "type": "object",
-    "description": "docs/bundle.md",
-    "properties": {
-        "format": {"const": "firstcome-receipt/1"},
-        "sale": {"type": "string"},
-        "terms": {"type": "object"},
-        "region": _ID,
-        "seq": {"type": "integer", "minimum": 1},
-        "entry": {"type": "string", "description": "the line of the region's log"},
-        "checkpoint": {"type": "string", "description": "a signed note: how that log stood"},
-        "path": {"type": "array", "items": {"type": "string"}, "description": "RFC 6962 path, in base64"},
-        "decision": {
-            "type": ["object", "null"],
-            "properties": {
-                "index": {"type": "integer", "minimum": 0},
-                "record": {"type": "string"},
-                "checkpoint": {"type": "string"},
-                "path": {"type": "array", "items": {"type": "string"}},
-            },
-        },
-        "outcome": {"type": ["object", "null"]},
-        "why": {"type": ["object", "null"], "description": "once the sale is over: how it was drawn"},
-    },
-    "required": [
-        *("format", "sale", "terms", "region", "seq", "entry", "checkpoint", "path", "decision", "outcome", "why"),
-    ],
-}
-
-
-def _parts(*names: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: {"const": "ok"} for name in names}, "required": list(names)}
-
-
-_CANCELLED: Final = {
-    "type": "object",
-    "properties": {"id": {"type": "string"}, "state": {"const": "cancelled"}, "reason": {"type": "string"}},
-    "required": ["id", "state", "reason"],
-}
-
-_FENCED: Final = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "region": _ID,
-        "state": {"const": "fenced"},
-        "reason": {"type": "string"},
-    },
-    "required": ["id", "region", "state", "reason"],
-}
-
-_ENTERED: Final = {
-    "type": "object",
-    "properties": {"id": {"type": "string"}, "signature": {"type": "string"}},
-    "required": ["id", "signature"],
-}
-
-_CLOCK: Final = {
-    "type": "object",
-    "properties": {
-        "state": {"type": "string", "description": "synchronized, or why it is not to be trusted as it was"},
-        "host": {"type": "string"},
-        "update": {"type": "string", "description": "which update of the clock page this is"},
-        "sources": {"type": "integer"},
-        "agreeing": {"type": "integer"},
-        "local_reference": {"type": "boolean", "description": "whether this host's own clock is the truth"},
-        "earliest_ns": _NANOSECONDS,
-        "latest_ns": _NANOSECONDS,
-        "bound_ns": _NANOSECONDS,
-        "utc": {**_TIME, "description": "the middle of the interval, in UTC"},
-        "local": {**_TIME, "description": "the same in the zone that `tz` names; only where it names one"},
-        "reason": {"type": "string", "description": "why there is no interval; then there is nothing below it either"},
-    },
-    "required": ["state", "host", "update", "sources", "agreeing", "local_reference"],
-}
-
-
 def _json(description: str, schema: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
     documented = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     return {"description": description, "content": {"application/json": {"schema": schema}}, "headers": documented}
@@ -289,9 +199,6 @@ def body(schema: dict[str, Any]) -> dict[str, Any]:
     """A required JSON body."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
-
-SCHEMAS: Final = {"Sale": _SALE, "Purchase": _PURCHASE, "Batch": _BATCH, "Receipt": _RECEIPT, "Problem": _PROBLEM}
-"""What has a name in the description."""
 
 AUTHORIZED: Final[Responses] = {
     401: _problem("no valid token", "unauthorized"),
@@ -340,6 +247,26 @@ PURCHASE: Final[Responses] = {
     ),
 }
 
+_BATCH: Final = {
+    "type": "object",
+    "properties": {
+        "purchases": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "index": {"type": "integer", "minimum": 0, "description": "the entry's place in the batch"},
+                    "status": {"type": "integer", "description": "what a call of its own would have been answered"},
+                    "purchase": ref("Purchase"),
+                    "problem": ref("Problem"),
+                },
+                "required": ["index", "status"],
+            },
+        }
+    },
+    "required": ["purchases"],
+}
+
 BATCH: Final[Responses] = {
     **AUTHORIZED,
     200: _json("every entry's own outcome, in the order of the batch", ref("Batch"), {"Retry-After": "seconds"}),
@@ -373,6 +300,36 @@ STATUS: Final[Responses] = {
         *("outcome_unknown", "home_unavailable", "overloaded"),
     ),
 }
+
+_RECEIPT: Final = {
+    "type": "object",
+    "description": "docs/bundle.md",
+    "properties": {
+        "format": {"const": "firstcome-receipt/1"},
+        "sale": {"type": "string"},
+        "terms": {"type": "object"},
+        "region": _ID,
+        "seq": {"type": "integer", "minimum": 1},
+        "entry": {"type": "string", "description": "the line of the region's log"},
+        "checkpoint": {"type": "string", "description": "a signed note: how that log stood"},
+        "path": {"type": "array", "items": {"type": "string"}, "description": "RFC 6962 path, in base64"},
+        "decision": {
+            "type": ["object", "null"],
+            "properties": {
+                "index": {"type": "integer", "minimum": 0},
+                "record": {"type": "string"},
+                "checkpoint": {"type": "string"},
+                "path": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "outcome": {"type": ["object", "null"]},
+        "why": {"type": ["object", "null"], "description": "once the sale is over: how it was drawn"},
+    },
+    "required": [
+        *("format", "sale", "terms", "region", "seq", "entry", "checkpoint", "path", "decision", "outcome", "why"),
+    ],
+}
+
 
 RECEIPT: Final[Responses] = {
     **AUTHORIZED,
@@ -410,6 +367,12 @@ PUBLISH: Final[Responses] = {
     503: _problem("the arbiter cannot be reached, or does not answer", "arbiter_unreachable"),
 }
 
+_CANCELLED: Final = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "state": {"const": "cancelled"}, "reason": {"type": "string"}},
+    "required": ["id", "state", "reason"],
+}
+
 CANCEL: Final[Responses] = {
     **AUTHORIZED,
     **_BODY_READ,
@@ -417,6 +380,17 @@ CANCEL: Final[Responses] = {
     404: _NO_SALE,
     409: _problem("it is decided already", "already_decided"),
     503: _ARBITER_AWAY,
+}
+
+_FENCED: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "region": _ID,
+        "state": {"const": "fenced"},
+        "reason": {"type": "string"},
+    },
+    "required": ["id", "region", "state", "reason"],
 }
 
 FENCE: Final[Responses] = {
@@ -430,6 +404,12 @@ FENCE: Final[Responses] = {
         "the region's store cannot be reached, or the arbiter does not answer",
         *("region_unreachable", "arbiter_unreachable", "outcome_unknown"),
     ),
+}
+
+_ENTERED: Final = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "signature": {"type": "string"}},
+    "required": ["id", "signature"],
 }
 
 BEACON: Final[Responses] = {
@@ -459,22 +439,58 @@ SALES: Final[Responses] = {
     422: _problem("no such zone", "invalid"),
 }
 
+_EVENT: Final = {
+    "type": "object",
+    "description": "one event",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the decision's index"},
+        "event": {"type": "string", "description": "the decision's type"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the decision, as recorded"},
+    },
+    "required": ["id", "event", "data"],
+}
+
 EVENTS: Final[Responses] = {
     **AUTHORIZED,
     200: {
         "description": "decisions as they are made; `id` is their index, resume with Last-Event-ID",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
     404: _NO_SALE,
     422: _problem("Last-Event-ID is no number", "invalid"),
     503: _NOT_KNOWN_YET,
 }
 
+_CLOCK: Final = {
+    "type": "object",
+    "properties": {
+        "state": {"type": "string", "description": "synchronized, or why it is not to be trusted as it was"},
+        "host": {"type": "string"},
+        "update": {"type": "string", "description": "which update of the clock page this is"},
+        "sources": {"type": "integer"},
+        "agreeing": {"type": "integer"},
+        "local_reference": {"type": "boolean", "description": "whether this host's own clock is the truth"},
+        "earliest_ns": _NANOSECONDS,
+        "latest_ns": _NANOSECONDS,
+        "bound_ns": _NANOSECONDS,
+        "utc": {**_TIME, "description": "the middle of the interval, in UTC"},
+        "local": {**_TIME, "description": "the same in the zone that `tz` names; only where it names one"},
+        "reason": {"type": "string", "description": "why there is no interval; then there is nothing below it either"},
+    },
+    "required": ["state", "host", "update", "sources", "agreeing", "local_reference"],
+}
+
+
 CLOCK: Final[Responses] = {
     **AUTHORIZED,
     200: _json("this host's clock", _CLOCK),
     422: _problem("no such zone", "invalid"),
 }
+
+
+def _parts(*names: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"const": "ok"} for name in names}, "required": list(names)}
+
 
 HEALTH: Final[Responses] = {200: _json("the process runs", _parts("status"))}
 
@@ -490,3 +506,6 @@ METRICS: Final[Responses] = {
         "content": {"text/plain": {"schema": {"type": "string"}}},
     },
 }
+
+SCHEMAS: Final = {"Sale": _SALE, "Purchase": _PURCHASE, "Batch": _BATCH, "Receipt": _RECEIPT, "Problem": _PROBLEM}
+"""What has a name in the description."""
