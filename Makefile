@@ -81,6 +81,7 @@ faults: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m tests.docs.metrics_page docs/ops/metrics.md
+	$(BIN)/python -m tests.docs.api_page docs/api.md
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

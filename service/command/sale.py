@@ -20,6 +20,7 @@ sale = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Publish sa
 Gateway = Annotated[str, typer.Option(envvar="FIRSTCOME_GATEWAY", help="URL of a gateway.")]
 Token = Annotated[str, typer.Option(envvar="FIRSTCOME_TOKEN", help="A token with the scope that the call needs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as it came.")]
+Zone = Annotated[str | None, typer.Option(help="An IANA zone to give times in; by default this terminal's own.")]
 HERE = "http://127.0.0.1:8080"
 _TIMEOUT_SECONDS = 30.0
 
@@ -76,19 +77,23 @@ def publish(
 def list_sales(
     token: Token,
     gateway: Gateway = HERE,
-    tz: Annotated[str | None, typer.Option(help="Give times in this IANA zone.")] = None,
+    tz: Zone = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the sales of a region.
+    """List the sales of a region. With --json the answer is as it came, or in the zone of --tz.
 
     Example: firstcome sale list --token $TOKEN --tz Europe/Berlin
     """
-    answer = _call("GET", gateway, "/v1/sales", token, query={} if tz is None else {"tz": tz})
+    from service.command.zones import on_the_wall, readers_zone, sale_in_zone
+
+    zone, whose = readers_zone(tz)
+    answer = _call("GET", gateway, "/v1/sales", token)
+    in_zone = [sale_in_zone(shown, zone) for shown in answer["sales"]]
     if as_json:
-        typer.echo(json.dumps(answer))
+        typer.echo(json.dumps(answer if tz is None else {**answer, "sales": in_zone}))
         return
-    table = Table("sale", "title", "state", "stock", "won", "opens")
-    for shown in answer["sales"]:
+    table = Table("sale", "title", "state", "stock", "won", "opens", caption=f"times in {zone} ({whose})")
+    for shown in in_zone:
         stated = shown["terms"]
         table.add_row(
             shown["id"],
@@ -96,7 +101,7 @@ def list_sales(
             shown["state"],
             str(stated["stock"]),
             str(shown.get("winners", "-")),
-            shown["opens"],
+            on_the_wall(shown["opens"]),
         )
     Console().print(table)
 
@@ -106,14 +111,17 @@ def show(
     sale_id: Annotated[str, typer.Argument(metavar="SALE")],
     token: Token,
     gateway: Gateway = HERE,
-    tz: Annotated[str | None, typer.Option(help="Give times in this IANA zone.")] = None,
+    tz: Zone = None,
 ) -> None:
-    """Show a sale's terms and state.
+    """Show a sale's terms, as they were published, and its state, with times in the zone of the reader.
 
-    Example: firstcome sale show 5c0e… --token $TOKEN
+    Example: firstcome sale show 5c0e… --tz Asia/Shanghai --token $TOKEN
     """
-    answer = _call("GET", gateway, f"/v1/sales/{sale_id}", token, query={} if tz is None else {"tz": tz})
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    from service.command.zones import readers_zone, sale_in_zone
+
+    zone, _ = readers_zone(tz)
+    answer = _call("GET", gateway, f"/v1/sales/{sale_id}", token)
+    typer.echo(json.dumps(sale_in_zone(answer, zone), indent=2, ensure_ascii=False))
 
 
 @sale.command()
@@ -195,12 +203,20 @@ def watch(
     token: Token,
     gateway: Gateway = HERE,
     after: Annotated[int, typer.Option(help="Resume behind this event.")] = -1,
+    tz: Annotated[
+        str | None, typer.Option(help="Give times in this IANA zone, beside the numbers of the record.")
+    ] = None,
 ) -> None:
-    """Print decisions as they are made, one a line, until the sale is over.
+    """Print decisions as they are made, one a line, until the sale is over. Without --tz a line is as it is recorded.
 
     Example: firstcome sale watch 5c0e… --token $TOKEN
     """
     import httpx
+
+    from service.command.zones import named_zone
+    from service.gateway.times import told_in_zone
+
+    zone = None if tz is None else named_zone(tz)
 
     headers = {"authorization": _bearer(token)} | ({"last-event-id": str(after)} if after >= 0 else {})
     url = f"{gateway.rstrip('/')}/v1/sales/{sale_id}/events"
@@ -211,7 +227,8 @@ def watch(
                 _refuse(answer)
             for line in answer.iter_lines():
                 if line.startswith("data: "):
-                    typer.echo(line.removeprefix("data: "))
+                    decision = line.removeprefix("data: ")
+                    typer.echo(decision if zone is None else json.dumps(told_in_zone(json.loads(decision), zone)))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
 

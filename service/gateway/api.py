@@ -5,6 +5,7 @@ document that says why. Next: `app.py`, where the calls are declared.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -26,7 +27,7 @@ from service.gateway.purchase import Call, Purchases
 from service.gateway.request import MAX_BODY_BYTES, ROUTED_HEADER, Head, is_marked_as_routed
 from service.gateway.routing import route_lookup
 from service.gateway.stamping import Stamper
-from service.gateway.times import in_zone, utc
+from service.gateway.times import ZoneError, in_zone, told_in_zone, utc, zone_name
 from service.gateway.tokens import Tokens
 from service.gateway.told import decided, pending, preferred_wait, wait_applied
 from service.store import keys
@@ -72,6 +73,26 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
 def _prefer(request: Request) -> bytes:
     return ",".join(request.headers.getlist("prefer")).encode("latin-1")
+
+
+def _zone(tz: str | None) -> str | None:
+    """The zone in which a caller wants times."""
+    try:
+        return None if tz is None else zone_name(tz)
+    except ZoneError as error:
+        raise Refusal(problems.invalid([("tz", str(error))])) from error
+
+
+def _readable(nanoseconds: int, zone: str | None) -> str:
+    """An instant in a caller's zone, or in UTC."""
+    return utc(nanoseconds) if zone is None else in_zone(nanoseconds, zone)
+
+
+def _in_zone(answer: Answer, zone: str | None) -> Answer:
+    """An answer with its instants readable in a zone."""
+    if zone is None:
+        return answer
+    return replace(answer, body=encode(told_in_zone(msgspec.json.decode(answer.body), zone)))
 
 
 def _winners(terms: Terms, standing: Standing) -> dict[str, int]:
@@ -156,7 +177,8 @@ class Api:
         return problem or Answer(200, encode({"id": sale, "state": "cancelled", "reason": reason}))
 
     def show(self, sale_id: str, zone: str | None) -> dict[str, Any]:
-        """A sale as its readers see it."""
+        """A sale as its readers see it, its times in a zone where one is asked for."""
+        zone = _zone(zone)
         if sale_id in self.book.elsewhere:
             terms = self.book.elsewhere[sale_id]
             shown: dict[str, Any] = {"id": sale_id, "state": self._time_state(terms)}
@@ -171,15 +193,21 @@ class Api:
             if reason is not None:
                 shown["reason"] = reason
             elif standing.is_complete and terms.beacon is not None:
-                shown["awaits"] = {"round": terms.beacon.number, "published": utc(terms.beacon.published_ns)}
-        try:
-            times = {
-                field: terms.stated[field] if zone is None else in_zone(terms.stated[field], zone)
-                for field in ("opens", "closes", "entries_from")
-            }
-        except ValueError as error:
-            raise Refusal(problems.invalid([("tz", str(error))])) from error
+                shown["awaits"] = {
+                    "round": terms.beacon.number,
+                    "published": _readable(terms.beacon.published_ns, zone),
+                }
+        instants = {"opens": terms.opens_ns, "closes": terms.closes_ns, "entries_from": terms.entries_from_ns}
+        times = {
+            field: terms.stated[field] if zone is None else in_zone(instant, zone)
+            for field, instant in instants.items()
+        }
         return {**shown, "seed_commitment": terms.seed_commitment, **times, "terms": terms.stated}
+
+    def show_all(self, zone: str | None) -> dict[str, Any]:
+        """Every sale of this region, in the order of their publication."""
+        zone = _zone(zone)
+        return {"sales": [self.show(sale, zone) for sale in self.book.sales]}
 
     def _time_state(self, terms: Terms, standing: Standing | None = None) -> str:
         """By this host's clock; without one, and of a sale elsewhere once it is past, by what is known all the same."""
@@ -221,8 +249,9 @@ class Api:
             if not answered.done() and call.gone is not None:
                 call.gone()
 
-    async def status(self, request: Request, sale_id: str, purchase: str) -> Answer:
+    async def status(self, request: Request, sale_id: str, purchase: str, tz: str | None = None) -> Answer:
         self.allow(request, "purchase", "audit", "operate")
+        zone = _zone(tz)
         sale = self.find(sale_id)
         self.allow_to_see_entries(request, sale)
         elsewhere = await self._status_elsewhere(request, sale, purchase)
@@ -250,8 +279,8 @@ class Api:
             finally:
                 give_up()
         if outcome is not None:
-            return decided(sale, entry, outcome, applied)
-        return Answer(200, pending(sale, entry).body, (("retry-after", "1"), *applied))
+            return _in_zone(decided(sale, entry, outcome, applied), zone)
+        return _in_zone(Answer(200, pending(sale, entry).body, (("retry-after", "1"), *applied)), zone)
 
     async def _status_elsewhere(self, request: Request, sale: Sale, purchase: str) -> Answer | None:
         """What another region says of a purchase that was made there, where calls are routed; else None."""
@@ -266,8 +295,9 @@ class Api:
         answer = await peers.ask(found.region, "GET", path, query, {**told, "prefer": _prefer(request)})
         return answer if isinstance(answer, Answer) else problems.home_unavailable(found.region, has_peer=True)
 
-    def clock(self) -> dict[str, Any]:
+    def clock(self, tz: str | None = None) -> dict[str, Any]:
         """The interval in which UTC is now, by this host."""
+        zone = _zone(tz)
         reading = self._stamper.reader.read()
         raw_ns = self._stamper.host.raw_ns()
         interval = reading.interval(raw_ns)
@@ -281,12 +311,14 @@ class Api:
         }
         if interval is None:
             return {**shown, "reason": reading.reason or "void"}
+        middle_ns = (interval.earliest_ns + interval.latest_ns) // 2
         return {
             **shown,
             "earliest_ns": str(interval.earliest_ns),
             "latest_ns": str(interval.latest_ns),
             "bound_ns": str((interval.latest_ns - interval.earliest_ns) // 2),
-            "utc": utc((interval.earliest_ns + interval.latest_ns) // 2),
+            "utc": utc(middle_ns),
+            **({} if zone is None else {"local": in_zone(middle_ns, zone)}),
         }
 
     def readiness(self) -> dict[str, str]:

@@ -14,31 +14,59 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from service.gateway import events, openapi, problems
 from service.gateway.answers import Answer, encode
 from service.gateway.api import ALL_READY, Api, Refusal, response
+from service.gateway.description import describe
+from service.gateway.reference import add_reference
 from service.gateway.tokens import SCOPES
 
 _log = structlog.get_logger()
 
 _DESCRIPTION: Final = """Fair flash sales across regions: first come, first served, as far as the clocks can tell.
 
-Nanoseconds travel as decimal strings. Errors are problem documents (RFC 9457) with a stable `type`."""
+- **Tokens.** Every call but health asks for `Authorization: Bearer <token>`, with a token of the region that has one of
+  the scopes which the call names.
+- **Numbers.** Nanoseconds since 1970 in UTC, and spans of them, travel as decimal strings (`…_ns`).
+- **Times** for people are RFC 9557: `2099-11-27T20:00:00+08:00[Asia/Shanghai]`. `?tz=` names the zone to give them in.
+- **Repeating** a purchase is always safe: a buyer has one entry, and the call finds it. Publishing is repeated with the
+  same `Idempotency-Key`, which is kept as long as the sales are.
+- **Waiting.** `Prefer: wait=N` waits up to N seconds, 60 at most, for an outcome; `Preference-Applied` says how long
+  was granted. `Retry-After` says, in seconds, when to come again.
+- **Errors** are problem documents. Any call may be answered 400 `bad_request`, 408 `request_timeout` or 431
+  `headers_too_large` where it is not HTTP as it should be, 404 `unknown_path`, 405 `method_not_allowed`, and 500
+  `internal`, which is a fault of ours."""
 
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
-Zone = Annotated[str | None, Query(description="an IANA zone in which to give times")]
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="a word of your own for this publication")]
+EventNumber = Annotated[
+    str | None,
+    Header(description="the number of the last event that was heard", json_schema_extra={"pattern": "^[0-9]{1,15}$"}),
+]
+Zone = Annotated[
+    str | None,
+    Query(description="an IANA zone in which to give times", json_schema_extra={"format": "iana-zone"}),
+]
 
 
 def make_app(api: Api, version: str) -> FastAPI:
     """The application over one process's API."""
-    app = FastAPI(title="Firstcome", version=version, description=_DESCRIPTION, redirect_slashes=False)
+    app = FastAPI(
+        title="Firstcome",
+        version=version,
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # `reference.py` serves it, and the page for people
+    )
+    describe(app)
+    add_reference(app)
 
     @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
-    async def publish_a_sale(
-        request: Request, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
-    ) -> Response:
+    async def publish_a_sale(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Publish a sale's terms. They never change afterwards. Repeat with the same Idempotency-Key to be sure."""
         return response(await api.publish(request, idempotency_key))
 
@@ -46,7 +74,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     async def list_sales(request: Request, tz: Zone = None) -> Response:
         """All sales of this region, in the order of their publication."""
         api.allow(request, *SCOPES)
-        return response(Answer(200, encode({"sales": [api.show(sale, tz) for sale in api.book.sales]})))
+        return response(Answer(200, encode(api.show_all(tz))))
 
     @app.get("/v1/sales/{sale}", responses=openapi.SALE)
     async def show_a_sale(request: Request, sale: str, tz: Zone = None) -> Response:
@@ -99,15 +127,14 @@ def make_app(api: Api, version: str) -> FastAPI:
         request: Request,
         sale: str,
         purchase: str,
+        tz: Zone = None,
         prefer: Annotated[str | None, Header(description="wait=N: answer once there is an outcome")] = None,  # noqa: ARG001
     ) -> Response:
         """Pending, won with a unit (in an ordered sale a rank, in an auction what is paid too), or lost and why."""
-        return response(await api.status(request, sale, purchase))
+        return response(await api.status(request, sale, purchase, tz))
 
     @app.get("/v1/sales/{sale}/events", responses=openapi.EVENTS, response_class=Response)
-    async def follow_a_sale(
-        request: Request, sale: str, last_event_id: Annotated[str | None, Header()] = None
-    ) -> Response:
+    async def follow_a_sale(request: Request, sale: str, last_event_id: EventNumber = None) -> Response:
         """Server-sent events: decisions as they are made."""
         api.allow(request, *SCOPES)
         found = api.find(sale)
@@ -116,12 +143,12 @@ def make_app(api: Api, version: str) -> FastAPI:
         return events.stream(found, -1 if last_event_id is None else int(last_event_id))
 
     @app.get("/v1/clock", responses=openapi.CLOCK)
-    async def show_the_clock(request: Request) -> Response:
+    async def show_the_clock(request: Request, tz: Zone = None) -> Response:
         """The interval in which UTC is now, by this host, and what it rests on."""
         api.allow(request, *SCOPES)
-        return response(Answer(200, encode(api.clock())))
+        return response(Answer(200, encode(api.clock(tz))))
 
-    @app.get("/healthz", responses={200: {"description": "the process runs"}})
+    @app.get("/healthz", responses=openapi.HEALTH)
     async def health() -> Response:
         """Whether this process runs."""
         return response(Answer(200, encode({"status": "ok"})))
@@ -136,6 +163,13 @@ def make_app(api: Api, version: str) -> FastAPI:
     return app
 
 
+def _methods(request: Request) -> list[str]:
+    """What can be called at a path: each method has a route of its own, and Starlette names those of one."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted(set().union(*found))
+
+
 def _add_problems(app: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
@@ -145,10 +179,10 @@ def _add_problems(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return response(problems.invalid([(str(found["loc"][-1]), found["msg"]) for found in error.errors()]))
 
-    async def http_error(_: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            return response(problems.method_not_allowed((error.headers or {}).get("Allow", "another method")))
+            return response(problems.method_not_allowed(", ".join(_methods(request))))
         return response(problems.unknown_path())
 
     async def internal(request: Request, error: Exception) -> Response:

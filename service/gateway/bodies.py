@@ -72,9 +72,9 @@ def read_batch(body: bytes) -> Buyers | Answer:
         unread = unread_batch(body)
         return unread if isinstance(unread, Answer) else [read_purchase(bytes(entry)) for entry in unread]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return problems.malformed(str(error))
+        return problems.invalid([field_and_rule(str(error))])
     except RecursionError:
-        return problems.malformed("it is nested too deeply")
+        return problems.invalid([("", "is nested too deeply")])
     return _wrong_number(len(buyers)) or [buyer if is_id(buyer) else NOT_AN_ID for buyer in buyers]
 
 
@@ -85,9 +85,9 @@ def unread_batch(body: bytes) -> list[msgspec.Raw] | Answer:
     except msgspec.ValidationError as error:
         return problems.invalid([field_and_rule(str(error))])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return problems.malformed(str(error))
+        return problems.invalid([field_and_rule(str(error))])
     except RecursionError:
-        return problems.malformed("it is nested too deeply")
+        return problems.invalid([("", "is nested too deeply")])
     return _wrong_number(len(unread)) or unread
 
 

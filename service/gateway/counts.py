@@ -33,7 +33,6 @@ REASONS: Final = (
     "not_sold_here",
     "unauthorized",
     "forbidden",
-    "malformed_body",
     "invalid",
     "too_many_purchases",
     "below_reserve",

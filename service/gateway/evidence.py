@@ -101,7 +101,12 @@ class Evidence:
 def add_evidence_calls(app: FastAPI, evidence: Evidence) -> None:
     """The calls of this page."""
 
-    @app.post("/v1/sales/{sale}/beacon", responses=openapi.BEACON, openapi_extra=openapi.body(openapi.BEACON_BODY))
+    @app.post(
+        "/v1/sales/{sale}/beacon",
+        summary="Enter a beacon's value",
+        responses=openapi.BEACON,
+        openapi_extra=openapi.body(openapi.BEACON_BODY),
+    )
     async def enter_a_beacons_value(request: Request, sale: str) -> Response:
         """Bring the value of the public beacon's round that a sale waits for, as drand's servers tell it."""
         return response(await evidence.beacon(request, sale))

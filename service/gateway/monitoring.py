@@ -5,8 +5,6 @@ with the scope `operate` or `audit`, which Prometheus can send (`authorization: 
 the port, `--open-metrics` does without.
 """
 
-from typing import Any, Final
-
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
@@ -15,16 +13,11 @@ from service.gateway.api import Api
 from service.gateway.metrics import GatewayMetrics
 from service.watching.port import CONTENT_TYPE, text_of
 
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    **openapi.AUTHORIZED,
-    200: {"description": "every metric of this port's processes", "content": {"text/plain": {}}},
-}
-
 
 def add_metrics_call(app: FastAPI, api: Api, metrics: GatewayMetrics, is_open: bool) -> None:
     """Answer `GET /metrics` on an application."""
 
-    @app.get("/metrics", responses=_RESPONSES, response_class=Response)
+    @app.get("/metrics", responses=openapi.METRICS, response_class=Response)
     async def tell_monitoring(request: Request) -> Response:
         """What all processes of this port have counted, the clock of their host, and the sales of their region."""
         if not is_open:

@@ -6,16 +6,22 @@ functions, so its description is true of both (a test asks both and compares).
 
 from typing import Any, Final, get_args
 
-from model.stated import LARGEST_PRICE, LARGEST_STOCK
+from model.stated import LARGEST_PRICE, LARGEST_STOCK, LONGEST_TEXT, MOST_REGIONS
 from model.terms import Method
 from model.vocabulary import ID_FORM
+from service.gateway.answers import PROBLEM, TYPE_PREFIX
 from service.gateway.bodies import MOST_IN_A_BATCH
 
 Responses = dict[int | str, dict[str, Any]]
 
 _NANOSECONDS: Final = {"type": "string", "pattern": "^[0-9]+$", "description": "nanoseconds, as a decimal string"}
 _ID: Final = {"type": "string", "pattern": f"^{ID_FORM}$"}
-_TIME: Final = {"type": "string", "description": "RFC 9557", "examples": ["2026-11-27T20:00:00+08:00[Asia/Shanghai]"]}
+_TIME: Final = {
+    "type": "string",
+    "format": "rfc9557",
+    "description": "RFC 9557",
+    "examples": ["2099-11-27T20:00:00+08:00[Asia/Shanghai]"],
+}
 
 _PRICE: Final = {"type": "integer", "minimum": 1, "maximum": LARGEST_PRICE}
 _CURRENCY: Final = {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}
@@ -81,8 +87,8 @@ FENCE_BODY: Final = {
 TERMS_BODY: Final = {
     "type": "object",
     "properties": {
-        "title": {"type": "string"},
-        "merchant": {"type": "string"},
+        "title": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+        "merchant": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
         "kind": {"enum": ["flash", "auction"], "description": "what is sold; default flash"},
         "currency": {**_CURRENCY, "description": "auction, required there: the ISO 4217 code of what is bid in"},
@@ -103,7 +109,14 @@ TERMS_BODY: Final = {
         "opens": _TIME,
         "closes": _TIME,
         "entries_from": {**_TIME, "description": "before opens, for a lobby"},
-        "regions": {"type": "array", "items": _ID, "minItems": 1},
+        "regions": {
+            "type": "array",
+            "items": _ID,
+            "minItems": 1,
+            "maxItems": MOST_REGIONS,
+            "uniqueItems": True,
+            "description": "where it is sold: regions that the arbiter serves",
+        },
         "skew_bound_ns": {**_NANOSECONDS, "description": "ε, the largest stamping error tolerated"},
         "tie_window_ns": {**_NANOSECONDS, "description": "W ≥ 2ε; default 2ε"},
         "intake_grace_ns": {**_NANOSECONDS, "description": "> 2ε; default 200 ms"},
@@ -128,6 +141,7 @@ _PURCHASE: Final = {
         "seq": {"type": "integer", "minimum": 1},
         "stamp_ns": _NANOSECONDS,
         "bound_ns": _NANOSECONDS,
+        "stamp": {**_TIME, "description": "the stamp in the zone that `tz` names; only where it names one"},
         "rank": {"type": "integer", "minimum": 0},
         "unit": {"type": "integer", "minimum": 0},
         "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted", "outbid"]},
@@ -170,14 +184,29 @@ _SALE: Final = {
 
 _PROBLEM: Final = {
     "type": "object",
+    "description": "RFC 9457; some have more fields, which the detail tells in words too",
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "pattern": f"^{TYPE_PREFIX}[a-z_]+$", "description": "stable; see Problems"},
         "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "status": {"type": "integer", "description": "the status of the answer"},
+        "detail": {"type": "string", "description": "what happened here, and what to do"},
+        "errors": {
+            "type": "array",
+            "description": "of an invalid request: each field, and the rule that it breaks",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "rule": {"type": "string"}},
+                "required": ["field", "rule"],
+            },
+        },
     },
     "required": ["type", "title", "status", "detail"],
 }
+
+
+def ref(name: str) -> dict[str, Any]:
+    """One of `SCHEMAS`, by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _json(description: str, schema: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -185,8 +214,10 @@ def _json(description: str, schema: dict[str, Any], headers: dict[str, str] | No
     return {"description": description, "content": {"application/json": {"schema": schema}}, "headers": documented}
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+def _problem(description: str, *slugs: str) -> dict[str, Any]:
+    """A problem document, of one of some types."""
+    types = {"properties": {"type": {"enum": [TYPE_PREFIX + slug for slug in slugs]}}} if slugs else {}
+    return {"description": description, "content": {PROBLEM: {"schema": ref("Problem") | types}}}
 
 
 def body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -195,36 +226,50 @@ def body(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 AUTHORIZED: Final[Responses] = {
-    401: _problem("no valid token"),
-    403: _problem("token without the scope"),
-    405: _problem("another method"),
+    401: _problem("no valid token", "unauthorized"),
+    403: _problem("token without the scope", "forbidden"),
 }
 
 _ELSEWHERE: Final = {
     "description": "the buyer's home is another region, where callers are redirected to it: make the same call there",
     "headers": {"Location": {"description": "the same call there", "schema": {"type": "string"}}},
 }
+_NO_SALE: Final = _problem("no such sale, or not in this region", "unknown_sale", "not_sold_here")
+_NO_PURCHASE: Final = _problem(
+    "no such sale or purchase in this region", "unknown_sale", "not_sold_here", "unknown_purchase"
+)
+_BODY_READ: Final[Responses] = {
+    411: _problem("chunked", "length_required"),
+    413: _problem("the body is too large", "too_large"),
+    422: _problem("the body breaks a rule; errors name the field", "invalid"),
+}
+_NOT_KNOWN_YET: Final = _problem("the store does not answer: ask again", "outcome_unknown")
+_ARBITER_AWAY: Final = _problem(
+    "the arbiter cannot be reached, or does not answer; or the store does not",
+    *("arbiter_unreachable", "outcome_unknown"),
+)
 
 PURCHASE: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("the outcome, for good", _PURCHASE, {"Preference-Applied": "the wait that was granted"}),
-    202: _json("on disk, not decided yet", _PURCHASE, {"Location": "where to ask", "Retry-After": "seconds"}),
-    400: _problem("not HTTP as it should be, or pipelined"),
+    **_BODY_READ,
+    200: _json("the outcome, for good", ref("Purchase"), {"Preference-Applied": "the wait that was granted"}),
+    202: _json("on disk, not decided yet", ref("Purchase"), {"Location": "where to ask", "Retry-After": "seconds"}),
+    400: _problem("not HTTP as it should be, or pipelined", "bad_request", "pipelined"),
     307: _ELSEWHERE,
-    404: _problem("no such sale, or not in this region"),
-    408: _problem("the request did not come whole in time"),
+    404: _NO_SALE,
+    408: _problem("the request did not come whole in time", "request_timeout"),
     409: _problem(
-        "certainly too early (with Retry-After), sold_out (with the decision), share_sold_out, cancelled, halted"
+        "nothing is sold, or not yet: certainly too early (with Retry-After), sold out (with the decision), stopped",
+        *("too_early", "sold_out", "share_sold_out", "sale_cancelled", "sale_halted"),
     ),
-    410: _problem("certainly too late, or closed"),
-    411: _problem("chunked"),
-    413: _problem("the body is too large"),
-    421: _problem("routed here, but not the buyer's home (not_home)"),
-    422: _problem("the body breaks a rule (errors name the field); of a bid: below_reserve or wrong_currency"),
-    431: _problem("the headers are too large"),
+    410: _problem("certainly too late, or closed", "too_late"),
+    421: _problem("routed here, but not the buyer's home", "not_home"),
+    422: _problem("the body breaks a rule; errors name the field", *("invalid", "below_reserve", "wrong_currency")),
+    431: _problem("the headers are too large", "headers_too_large"),
     503: _problem(
-        "clock_unsafe, overloaded, outcome_unknown, region_cut_off, region_isolated, restocking, not_ready, "
-        "stock_lost, home_unavailable or central_unreachable: try again"
+        "not taken, or not known whether: try again",
+        *("clock_unsafe", "overloaded", "outcome_unknown", "region_cut_off", "region_isolated", "restocking"),
+        *("not_ready", "stock_lost", "home_unavailable", "central_unreachable"),
     ),
 }
 
@@ -238,8 +283,8 @@ _BATCH: Final = {
                 "properties": {
                     "index": {"type": "integer", "minimum": 0, "description": "the entry's place in the batch"},
                     "status": {"type": "integer", "description": "what a call of its own would have been answered"},
-                    "purchase": _PURCHASE,
-                    "problem": _PROBLEM,
+                    "purchase": ref("Purchase"),
+                    "problem": ref("Problem"),
                 },
                 "required": ["index", "status"],
             },
@@ -250,27 +295,37 @@ _BATCH: Final = {
 
 BATCH: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("every entry's own outcome, in the order of the batch", _BATCH, {"Retry-After": "seconds"}),
-    400: _problem("not JSON, not HTTP as it should be, or pipelined"),
+    200: _json("every entry's own outcome, in the order of the batch", ref("Batch"), {"Retry-After": "seconds"}),
+    400: _problem("not HTTP as it should be, or pipelined", "bad_request", "pipelined"),
     307: _ELSEWHERE,
-    404: _problem("no such sale, or not in this region"),
-    408: _problem("the request did not come whole in time"),
-    411: _problem("chunked"),
-    413: _problem("more than 1 000 purchases, or the body is too large"),
-    421: _problem("of a central sale: routed here, which is not the central region (not_home)"),
-    422: _problem("no list of purchases; errors name the field"),
-    431: _problem("the headers are too large"),
-    503: _problem("overloaded, the store is not known yet, or a central sale's region is unreachable: try again"),
+    404: _NO_SALE,
+    408: _problem("the request did not come whole in time", "request_timeout"),
+    411: _problem("chunked", "length_required"),
+    413: _problem("more than 1 000 purchases, or the body is too large", "too_many_purchases", "too_large"),
+    421: _problem("of a central sale: routed here, which is not the central region", "not_home"),
+    422: _problem("no list of purchases; errors name the field", "invalid"),
+    431: _problem("the headers are too large", "headers_too_large"),
+    503: _problem(
+        "not taken, or not known whether: try again",
+        *("overloaded", "outcome_unknown", "home_unavailable", "central_unreachable"),
+    ),
 }
 
 STATUS: Final[Responses] = {
     **AUTHORIZED,
-    403: _problem("token without the scope; while bids are sealed only the scope purchase will do"),
-    200: _json("the purchase as it stands", _PURCHASE),
+    403: _problem("token without the scope; while bids are sealed only the scope purchase will do", "forbidden"),
+    200: _json(
+        "the purchase as it stands",
+        ref("Purchase"),
+        {"Retry-After": "seconds, while it is pending", "Preference-Applied": "the wait that was granted"},
+    ),
     307: _ELSEWHERE,
-    404: _problem("no such sale or purchase in this region"),
-    422: _problem("a parameter breaks a rule"),
-    503: _problem("the store does not answer, or the region that it was made in (home_unavailable)"),
+    404: _NO_PURCHASE,
+    422: _problem("a parameter breaks a rule", "invalid"),
+    503: _problem(
+        "the store does not answer, or the region that it was made in",
+        *("outcome_unknown", "home_unavailable", "overloaded"),
+    ),
 }
 
 _RECEIPT: Final = {
@@ -302,14 +357,17 @@ _RECEIPT: Final = {
     ],
 }
 
+
 RECEIPT: Final[Responses] = {
     **AUTHORIZED,
-    403: _problem("token without the scope; while bids are sealed only the scope purchase will do"),
-    200: _json("what is signed of the purchase so far", _RECEIPT),
-    404: _problem("no such sale or purchase in this region, or the sale's terms name no keys"),
-    409: _problem("not signed yet (with Retry-After)"),
-    422: _problem("a parameter breaks a rule"),
-    503: _problem("the store does not answer"),
+    403: _problem("token without the scope; while bids are sealed only the scope purchase will do", "forbidden"),
+    200: _json("what is signed of the purchase so far", ref("Receipt")),
+    404: _problem(
+        "no such sale or purchase in this region, or the sale's terms name no keys",
+        *("unknown_sale", "not_sold_here", "unknown_purchase", "not_signed"),
+    ),
+    409: _problem("not signed yet (with Retry-After)", "not_signed_yet"),
+    503: _NOT_KNOWN_YET,
 }
 
 LEDGER: Final[Responses] = {
@@ -318,78 +376,164 @@ LEDGER: Final[Responses] = {
         "description": "the bundle",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     },
-    404: _problem("no such sale in this region"),
-    409: _problem("not over, or not sealed yet (with Retry-After)"),
-    422: _problem("a parameter breaks a rule"),
-    503: _problem("the arbiter's store does not answer, or may not be read from here"),
+    404: _NO_SALE,
+    409: _problem("not over, or not sealed yet (with Retry-After)", "sale_not_over", "sale_not_sealed"),
+    503: _problem(
+        "the arbiter's store does not answer, or may not be read from here",
+        *("arbiter_unreachable", "ledger_elsewhere", "outcome_unknown"),
+    ),
 }
 
 PUBLISH: Final[Responses] = {
     **AUTHORIZED,
-    201: _json("published: every region has the terms", _SALE, {"Location": "where to find it"}),
-    413: _problem("the body is too large"),
-    422: _problem("terms that cannot be; errors name field and rule"),
-    503: _problem("the arbiter cannot be reached, or does not answer"),
+    **_BODY_READ,
+    201: _json("published: every region has the terms", ref("Sale"), {"Location": "where to find it"}),
+    422: _problem(
+        "terms that cannot be (errors name field and rule), or a key that was used with others",
+        *("invalid", "idempotency_key_reused"),
+    ),
+    503: _problem("the arbiter cannot be reached, or does not answer", "arbiter_unreachable"),
+}
+
+_CANCELLED: Final = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "state": {"const": "cancelled"}, "reason": {"type": "string"}},
+    "required": ["id", "state", "reason"],
 }
 
 CANCEL: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("cancelled: nobody wins from here on", {"type": "object"}),
-    404: _problem("no such sale"),
-    409: _problem("it is decided already"),
-    413: _problem("the body is too large"),
-    422: _problem("the body breaks a rule"),
-    503: _problem("the arbiter cannot be reached, or does not answer"),
+    **_BODY_READ,
+    200: _json("cancelled: nobody wins from here on", _CANCELLED),
+    404: _NO_SALE,
+    409: _problem("it is decided already", "already_decided"),
+    503: _ARBITER_AWAY,
+}
+
+_FENCED: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "region": _ID,
+        "state": {"const": "fenced"},
+        "reason": {"type": "string"},
+    },
+    "required": ["id", "region", "state", "reason"],
 }
 
 FENCE: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("fenced out: what it has left is nobody's until it is given out again", {"type": "object"}),
-    404: _problem("no such sale"),
-    409: _problem("the sale is decided already"),
-    413: _problem("the body is too large"),
-    422: _problem("the body breaks a rule, or the sale has no such region, or is an ordered one"),
-    503: _problem("the region's store cannot be reached, or the arbiter does not answer"),
+    **_BODY_READ,
+    200: _json("fenced out: what it has left is nobody's until it is given out again", _FENCED),
+    404: _NO_SALE,
+    409: _problem("the sale is decided already", "already_decided"),
+    422: _problem("the body breaks a rule, or the sale has no such region, or is an ordered one", "invalid"),
+    503: _problem(
+        "the region's store cannot be reached, or the arbiter does not answer",
+        *("region_unreachable", "arbiter_unreachable", "outcome_unknown"),
+    ),
+}
+
+_ENTERED: Final = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "signature": {"type": "string"}},
+    "required": ["id", "signature"],
 }
 
 BEACON: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("entered: the draw follows", {"type": "object"}),
-    404: _problem("no such sale"),
-    409: _problem("no value is awaited (yet, or any more)"),
-    413: _problem("the body is too large"),
-    422: _problem("the body breaks a rule, or the beacon has not signed this"),
-    503: _problem("the arbiter cannot be reached, or does not answer"),
+    **_BODY_READ,
+    200: _json("entered: the draw follows", _ENTERED),
+    404: _NO_SALE,
+    409: _problem("no value is awaited (yet, or any more)", "beacon_not_awaited"),
+    422: _problem("the body breaks a rule, or the beacon has not signed this", "invalid", "beacon_forged"),
+    503: _ARBITER_AWAY,
 }
 
 SALE: Final[Responses] = {
     **AUTHORIZED,
-    200: _json("the sale", _SALE),
-    404: _problem("no such sale"),
-    422: _problem("no such zone"),
+    200: _json("the sale", ref("Sale")),
+    404: _problem("no such sale", "unknown_sale"),
+    422: _problem("no such zone", "invalid"),
+    503: _NOT_KNOWN_YET,
 }
 
 SALES: Final[Responses] = {
     **AUTHORIZED,
     200: _json(
-        "all sales of this region", {"type": "object", "properties": {"sales": {"type": "array", "items": _SALE}}}
+        "all sales of this region",
+        {"type": "object", "properties": {"sales": {"type": "array", "items": ref("Sale")}}, "required": ["sales"]},
     ),
-    422: _problem("no such zone"),
+    422: _problem("no such zone", "invalid"),
+}
+
+_EVENT: Final = {
+    "type": "object",
+    "description": "one event",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the decision's index"},
+        "event": {"type": "string", "description": "the decision's type"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the decision, as recorded"},
+    },
+    "required": ["id", "event", "data"],
 }
 
 EVENTS: Final[Responses] = {
     **AUTHORIZED,
     200: {
         "description": "decisions as they are made; `id` is their index, resume with Last-Event-ID",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
-    404: _problem("no such sale"),
-    422: _problem("Last-Event-ID is no number"),
+    404: _NO_SALE,
+    422: _problem("Last-Event-ID is no number", "invalid"),
+    503: _NOT_KNOWN_YET,
 }
 
-CLOCK: Final[Responses] = {**AUTHORIZED, 200: _json("this host's clock", {"type": "object"})}
+_CLOCK: Final = {
+    "type": "object",
+    "properties": {
+        "state": {"type": "string", "description": "synchronized, or why it is not to be trusted as it was"},
+        "host": {"type": "string"},
+        "update": {"type": "string", "description": "which update of the clock page this is"},
+        "sources": {"type": "integer"},
+        "agreeing": {"type": "integer"},
+        "local_reference": {"type": "boolean", "description": "whether this host's own clock is the truth"},
+        "earliest_ns": _NANOSECONDS,
+        "latest_ns": _NANOSECONDS,
+        "bound_ns": _NANOSECONDS,
+        "utc": {**_TIME, "description": "the middle of the interval, in UTC"},
+        "local": {**_TIME, "description": "the same in the zone that `tz` names; only where it names one"},
+        "reason": {"type": "string", "description": "why there is no interval; then there is nothing below it either"},
+    },
+    "required": ["state", "host", "update", "sources", "agreeing", "local_reference"],
+}
+
+
+CLOCK: Final[Responses] = {
+    **AUTHORIZED,
+    200: _json("this host's clock", _CLOCK),
+    422: _problem("no such zone", "invalid"),
+}
+
+
+def _parts(*names: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"const": "ok"} for name in names}, "required": list(names)}
+
+
+HEALTH: Final[Responses] = {200: _json("the process runs", _parts("status"))}
 
 READY: Final[Responses] = {
-    200: _json("clock, store and arbiter are there", {"type": "object"}),
-    503: _json("one of them is not: a problem document that says of each whether it is", {"type": "object"}),
+    200: _json("all are there", _parts("clock", "store", "arbiter")),
+    503: _problem("one of them is not: the problem says of each whether it is", "not_ready"),
 }
+
+METRICS: Final[Responses] = {
+    **AUTHORIZED,
+    200: {
+        "description": "every metric of this port's processes",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+}
+
+SCHEMAS: Final = {"Sale": _SALE, "Purchase": _PURCHASE, "Batch": _BATCH, "Receipt": _RECEIPT, "Problem": _PROBLEM}
+"""What has a name in the description."""

@@ -43,10 +43,6 @@ def too_many(most: int) -> Answer:
     return problem("too_many_purchases", 413, "Too many purchases", f"Send at most {most} purchases in a batch.")
 
 
-def malformed(error: str) -> Answer:
-    return problem("malformed_body", 400, "Malformed body", f"The body is not JSON: {error}")
-
-
 def headers_too_large(limit_bytes: int) -> Answer:
     return problem(
         "headers_too_large", 431, "Headers too large", f"Send at most {limit_bytes} bytes of headers.", close=True
@@ -321,6 +317,7 @@ def store_gone() -> Answer:
 
 
 def arbiter_gone(detail: str) -> Answer:
+    """What was asked of the arbiter is not known to be done; the detail says whether it still may be."""
     return problem("arbiter_unreachable", 503, "Arbiter unreachable", detail, _retry_after(5))
 
 
@@ -358,6 +355,7 @@ def not_over(sale: str) -> Answer:
 
 
 def not_sealed(why: str) -> Answer:
+    """The sale is over, and its bundle is not whole yet; the detail says what is missing. Ask again."""
     return problem("sale_not_sealed", 409, "Sale not sealed", why, _retry_after(5))
 
 

@@ -21,7 +21,7 @@ from service.arbiter.told import Told
 from service.gateway import problems
 from service.gateway.answers import Answer
 from service.gateway.currencies import why_no_currency
-from service.gateway.times import check_zone
+from service.gateway.times import why_not
 from service.store import keys
 from service.store.opening import Store
 
@@ -134,12 +134,15 @@ async def _breaches_of_currency(stated: Mapping[str, Any]) -> list[Breach]:
 
 
 def _breaches(stated: Mapping[str, Any]) -> list[Breach]:
+    """What is wrong with proposed terms; of a time, rather what its zone says than that its form is another."""
+    times = {
+        field: rule
+        for field in ("opens", "closes", "entries_from")
+        if isinstance(stated.get(field), str) and (rule := why_not(stated[field])) is not None
+    }
     try:
         read_terms(stated)
+        broken = []
     except TermsError as error:
-        return error.breaches
-    return [
-        Breach(field, rule)
-        for field in ("opens", "closes", "entries_from")
-        if field in stated and (rule := check_zone(stated[field])) is not None
-    ]
+        broken = [breach for breach in error.breaches if breach.field not in times]
+    return broken + [Breach(field, rule) for field, rule in times.items()]

@@ -104,15 +104,16 @@ def described(here: Gateway) -> Any:
 
 @pytest.mark.parametrize("case", CASES)
 def test_both_say_the_same(here: Gateway, sales: Sales, described: Any, case: str) -> None:
-    _say_the_same(here, sales, CASES[case], described["paths"]["/v1/sales/{sale}/purchases"]["post"])
+    _say_the_same(here, sales, CASES[case], described, "/v1/sales/{sale}/purchases")
 
 
 @pytest.mark.parametrize("case", BATCHES)
 def test_both_say_the_same_to_batches(here: Gateway, sales: Sales, described: Any, case: str) -> None:
-    _say_the_same(here, sales, BATCHES[case], described["paths"]["/v1/sales/{sale}/purchases:batch"]["post"])
+    _say_the_same(here, sales, BATCHES[case], described, "/v1/sales/{sale}/purchases:batch")
 
 
-def _say_the_same(here: Gateway, sales: Sales, case: Case, operation: Any) -> None:
+def _say_the_same(here: Gateway, sales: Sales, case: Case, described: Any, path: str) -> None:
+    operation = described["paths"][path]["post"]
     answers = []
     for connect in KINDS.values():
         with connect(here) as caller:
@@ -125,7 +126,7 @@ def _say_the_same(here: Gateway, sales: Sales, case: Case, operation: Any) -> No
     if intake.status not in {400, 503}:
         assert intake.json.get("detail") == fastapi.json.get("detail")
         assert intake.json.get("errors") == fastapi.json.get("errors")
-    _check(operation, intake)
+    _check(described, operation, intake)
 
 
 def test_a_token_without_the_scope_is_refused_alike(auditor: Gateway, sales: Sales) -> None:
@@ -152,10 +153,13 @@ def _headers(answer: Answered) -> dict[str, str]:
     return shown
 
 
-def _check(operation: Any, answer: Answered) -> None:
-    """The status is described, and so are the fields and the type of the body."""
-    described = operation["responses"][str(answer.status)]
-    schema = described["content"][answer.headers["content-type"]]["schema"]
+def _check(described: Any, operation: Any, answer: Answered) -> None:
+    """The status is described, and so are the fields and the type of the body; of a problem, which it is."""
+    schema = operation["responses"][str(answer.status)]["content"][answer.headers["content-type"]]["schema"]
+    if answer.status >= 400:
+        assert answer.json["type"] in schema["properties"]["type"]["enum"]
+    if "$ref" in schema:
+        schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     fields = set(answer.json)
     assert fields >= set(schema.get("required", []))
     if answer.headers["content-type"] == "application/json" and "properties" in schema:
@@ -194,7 +198,7 @@ def test_every_call_answers_as_described(here: Gateway, sales: Sales, described:
         answer = here.call(method, path, body)
         seen.add((template, method.lower()))
         if "content" in operation["responses"][str(answer.status)]:
-            _check(operation, answer)
+            _check(described, operation, answer)
     every = {(path, method) for path, operations in described["paths"].items() for method in operations}
     purchases = "/v1/sales/{sale}/purchases"
     assert every - seen == {(purchases, "post"), (f"{purchases}:batch", "post"), ("/metrics", "get")}  # no JSON
@@ -216,12 +220,14 @@ def test_only_health_is_open(here: Gateway, sales: Sales, described: Any) -> Non
 
 
 def test_the_description_promises_no_answer_in_a_foreign_form(described: Any) -> None:
-    """Every error is a problem document, whatever the framework would have said; only readiness is told otherwise."""
-    del described["paths"]["/readyz"]
+    """Every error is a problem document of types that are named, whatever the framework would have said."""
     for operations in described["paths"].values():
         for operation in operations.values():
             for status, told in operation["responses"].items():
-                assert int(status) < 400 or set(told["content"]) == {"application/problem+json"}
+                if int(status) >= 400:
+                    (form,) = told["content"]
+                    assert form == "application/problem+json"
+                    assert told["content"][form]["schema"]["properties"]["type"]["enum"]
     assert "ValidationError" not in json.dumps(described)
 
 
