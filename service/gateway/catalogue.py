@@ -7,6 +7,7 @@ catalogue says `{region}`. So what is listed is what is said.
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, get_origin
 
 import msgspec
@@ -26,15 +27,8 @@ class ProblemType:
     """What happened and what to do, with the names of what differs from answer to answer in braces."""
 
 
-class _Number(int):
-    """A number that is written as its name."""
-
-    name: str
-
-    def __new__(cls, name: str) -> "_Number":
-        number = super().__new__(cls, 1)
-        number.name = name
-        return number
+class _Number(IntEnum):
+    """A number that is written as its name in a sentence, and is 1 in a field."""
 
     def __format__(self, _: str) -> str:
         return f"{{{self.name}}}"
@@ -59,7 +53,8 @@ def _standing_for_itself(parameter: inspect.Parameter) -> Any:
     if kind is bool:
         return False
     if kind is int:
-        return _Number(parameter.name)
+        # An enum made by a call, which mypy takes for one of its members.
+        return _Number("_Number", {parameter.name: 1})[parameter.name]  # type: ignore[call-arg, index, arg-type]
     if kind == int | None:
         return None
     if get_origin(kind) is Iterable:
