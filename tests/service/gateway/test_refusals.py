@@ -127,4 +127,4 @@ def test_paths_that_are_none(here: Gateway, path: str) -> None:
 def test_methods_that_are_none(here: Gateway, method: str) -> None:
     answer = here.call(method, "/v1/sales")
     assert (answer.status, answer.problem) == (405, "method_not_allowed")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
