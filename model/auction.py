@@ -123,7 +123,11 @@ class AuctionFold(Fold):
 
     def _award(self) -> Iterator[Decision]:
         terms, ticket_of = self.terms, self._ticket_of_buyer
-        bids = [_bid(buyer, best, terms, ticket_of) for buyer, best in self._best.items()]
+        prices = sorted((best.price for best in self._best.values()), reverse=True)
+        # Whoever bids less than the first that must lose neither wins nor sets a price: most need no ticket.
+        least = prices[: terms.stock + 1][-1] if prices else 0
+        hopeful = [(buyer, best) for buyer, best in self._best.items() if not guards.outbids(least, best.price)]
+        bids = [_bid(buyer, best, terms, ticket_of) for buyer, best in hopeful]
         serving = ranked(bids, terms.tie_window_ns)
         for rank, (bid, price) in enumerate(payments(serving, terms.stock, terms.pricing, terms.reserve_price)):
             request = bid.request

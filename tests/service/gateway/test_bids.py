@@ -285,7 +285,7 @@ def test_an_auction_by_hand(here: Gateway) -> None:
         return subprocess.run(command, check=False, capture_output=True, text=True).stdout
 
     sale = json.loads(firstcome(
-        "publish", "--opens-in", "0.5", "--region", "here", "--stock", "1", "--kind", "auction", "--currency", "CHF",
+        "publish", "--opens-in", "5", "--region", "here", "--stock", "1", "--kind", "auction", "--currency", "CHF",
         "--reserve-price", "500", "--pricing", "uniform", "--json",
     ))["id"]  # fmt: skip
     stated = here.call("GET", f"/v1/sales/{sale}").json["terms"]

@@ -41,7 +41,8 @@ BAD_TERMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a beacon that nobody knows": ({"beacon": {"chain": "fastnet"}}, "beacon", "quicknet, default"),
     "a round that is known": ({"beacon": {"chain": "quicknet", "round": 1}}, "beacon", "or later"),
     "a sale before that never was": ({"previous": "ab" * 16}, "previous", "this arbiter has published"),
-    "an auction": ({"kind": "auction"}, "kind", "flash"),
+    "another kind": ({"kind": "raffle"}, "kind", "flash"),
+    "an auction without a currency": ({"kind": "auction"}, "currency", "ISO 4217"),
     "another method": ({"method": "raffle"}, "method", "ordered"),
     "shares that do not add up": (
         {"method": "sharded", "quotas": {"here": 9}},

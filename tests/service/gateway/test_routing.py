@@ -199,3 +199,26 @@ def test_a_home_that_is_claimed(start: Start, sale_by: Open, here: Gateway) -> N
     assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "home")
     refused = here.call("POST", path, {"buyer": fresh(), "home": "here"})
     assert (refused.status, refused.problem) == (422, "invalid"), "only where the operator says so"
+
+
+def test_bids_are_forwarded_to_their_buyers_home_and_found_there(
+    forwarding: Started, start: Start, small_world: World
+) -> None:
+    """Also where the home is claimed; a bid that cannot be is refused where it arrives."""
+    there = Gateway(small_world.ports["there"], small_world.token)
+    sale = publish(there, terms(0.5, regions=list(REGIONS), kind="auction", currency="EUR", reserve_price=100))
+    path, buyer = f"/v1/sales/{sale}/purchases", buyer_of("there")
+    made = until(
+        lambda: (told := forwarding.call("POST", path, {"buyer": buyer, "price": 500})).status == 202 and told, 60
+    )
+    assert (made.json["region"], made.json["price"]) == ("there", 500)
+    assert there.call("POST", path, {"buyer": buyer, "price": 500}).json == made.json
+    assert forwarding.call("GET", f"{path}/{made.json['id']}").json == made.json
+    assert forwarding.call("POST", path, {"buyer": buyer, "price": 99}).problem == "below_reserve"
+    claiming = start("here", free_port(), "--home-claim")
+    claimed = {"buyer": buyer, "price": 500, "home": "here"}
+    served = until(lambda: (told := claiming.call("POST", path, claimed)).status == 202 and told, 60)
+    assert served.json["region"] == "here"
+    assert claiming.call("POST", path, {**claimed, "price": 99}).problem == "below_reserve"
+    unknown = claiming.call("POST", path, {**claimed, "home": 7})
+    assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "home")
