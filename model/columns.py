@@ -59,7 +59,9 @@ def read_columns(lines: Sequence[bytes], first_seq: int) -> Columns | None:
     return Columns(first_seq, requests, buyers, list(map(int, stamps)), min(bounds_ns), max(bounds_ns))
 
 
-_IDS: Final = re.compile(r'"buyer":"([^"]*+)","clock":"[^"]*+","heard_ns":"[^"]*+","request":"([^"]*+)"')
+_IDS: Final = re.compile(
+    r'"buyer":"([^"]*+)","clock":"[^"]*+","heard_ns":"[^"]*+",(?:"price":[0-9]++,)?"request":"([^"]*+)"'
+)
 
 
 def read_ids(lines: Sequence[bytes]) -> tuple[Sequence[RequestId], Sequence[BuyerId]]:
