@@ -18,6 +18,7 @@ ROOMS: Final = (
     "beacon",
     "induction",
     "promises",
+    "auction",
     "replaying",
     "clocks",
     "stamps",
