@@ -278,7 +278,9 @@ def the_best_bid_stands_for_its_buyer(s: Auction) -> Term:
 @invariant(matters=lambda s: And(s.won(one), price(one) == reserve))
 def whoever_wins_stood_and_bid_at_least_the_reserve(s: Auction) -> Term:
     """Only the best bid of a buyer wins, so no buyer wins twice; none that was heard is below the reserve."""
-    wins = Implies(s.won(q), And(s.log(q) == protocol.HEARD, s.front(buyer(q)) == q, s.unit(q) >= 0, s.unit(q) < s.sold))
+    wins = Implies(
+        s.won(q), And(s.log(q) == protocol.HEARD, s.front(buyer(q)) == q, s.unit(q) >= 0, s.unit(q) < s.sold)
+    )
     return ForAll(q, And(wins, Implies(s.log(q) == protocol.HEARD, guards.reaches_reserve(price(q), reserve))))
 
 
@@ -299,7 +301,9 @@ def no_losing_bid_is_higher_than_a_winning_one(s: Auction) -> Term:
     return ForAll([p, q], Implies(goes_before(s, p, q), Not(guards.outbids(price(q), price(p)))))
 
 
-@invariant(matters=lambda s: And(goes_before(s, one, another), price(one) == price(another), stamp(another) < stamp(one)))
+@invariant(
+    matters=lambda s: And(goes_before(s, one, another), price(one) == price(another), stamp(another) < stamp(one))
+)
 def of_equal_bids_none_is_served_before_one_that_certainly_came_first(s: Auction) -> Term:
     """Promise 1 among those of one price; a higher one goes first whenever it came."""
     same = And(goes_before(s, p, q), price(p) == price(q))
