@@ -5,13 +5,13 @@ buyer's bids the best stands, and nothing is given before everyone is heard. Fro
 highest bid that stands, among those of one price by the window lottery, until none is left or nobody stands.
 `model/auction.py` does that with a sort; what is paid follows from the one who would have been next.
 
-Next: `raising.py`, that a higher bid never hurts, and what the shipped `payments` gives.
+Next: `prices.py`, what winners pay, and that a higher bid never hurts.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from z3 import And, Consts, Distinct, ForAll, Function, If, Implies, Int, Ints, IntSort, Not, Or
+from z3 import And, Consts, ForAll, Function, If, Implies, Int, Ints, IntSort, Not, Or
 
 from proofs import protocol
 from proofs.lottery import Lottery, Request, name
@@ -190,14 +190,9 @@ AUCTION: Final = System(
 invariant = AUCTION.invariant
 
 
-def due(s: Auction, of: Term, uniform: Term) -> Term:
-    """What a winner pays."""
-    return If(uniform, guards.uniform_price(s.highest_losing, reserve), price(of))
-
-
 @obligation
 def a_bid_outbids_by_its_price_alone() -> Argument:
-    """A higher price goes first whatever the clocks say, an equal one does not, and a bid is taken from the reserve on."""
+    """A higher price goes first whatever the clocks say, an equal one does not; from the reserve on bids are taken."""
     a, other = Ints("a other")
     return Argument(
         (
@@ -229,18 +224,6 @@ def of_a_buyers_bids_one_is_the_best() -> Argument:
             Case("transitive", (beats(0, 1), beats(1, 2)), beats(0, 2)),
         ),
         witness=(beats(0, 1), beats(1, 2), a == a2, at == at2),
-    )
-
-
-@obligation
-def a_uniform_price_is_the_highest_losing_bid_or_the_reserve() -> Argument:
-    """The greater of the two: no less than either, and one of them."""
-    losing = Int("losing")
-    paid = guards.uniform_price(losing, reserve)
-    return Argument(
-        (Case("always", (), And(paid >= losing, paid >= reserve, Or(paid == losing, paid == reserve))),),
-        witness=(paid > reserve,),
-        beyond=(losing == reserve - 1, paid != losing),
     )
 
 
@@ -312,7 +295,7 @@ def of_equal_bids_none_is_served_before_one_that_certainly_came_first(s: Auction
 
 @invariant(matters=lambda s: And(s.ending == OVER, stands(s, one), s.highest_losing > reserve))
 def units_are_left_only_where_every_bid_won(s: Auction) -> Term:
-    """When it is over nobody stands beside a unit; and what is called the highest losing bid is one, and the highest."""
+    """When it is over nobody stands beside a unit; and what is called the highest losing bid is that."""
     nobody = And(ForAll(q, Not(stands(s, q))), s.highest_losing == 0)
     highest = And(
         ForAll(q, Implies(stands(s, q), Not(guards.outbids(price(q), s.highest_losing)))),
@@ -333,37 +316,6 @@ def of_equal_bids_one_that_truly_came_first_by_more_than_the_bound_is_served_fir
         (Case("always", given, Not(truly)),),
         witness=(*given, skew > 0, true_place(loser) < true_place(winner)),
         beyond=(*given, skew > 0, true_place(loser) + limit == true_place(winner)),
-        small=small_world(),
-    )
-
-
-@obligation
-def nobody_pays_more_than_they_bid() -> Argument:
-    """Reserve ≤ what a winner pays ≤ its bid; at first price the bid itself."""
-    s, uniform = AUCTION.before, Int("uniform") == 1
-    given = (*AUCTION.holding(), s.ending == OVER, s.won(one))
-    paid = due(s, one, uniform)
-    own = Implies(Not(uniform), paid == price(one))
-    return Argument(
-        (Case("always", given, And(paid <= price(one), paid >= reserve, own)),),
-        witness=(*given, uniform, paid < price(one), paid > reserve),
-        beyond=(*given, uniform, paid == price(one), stands(s, loser)),
-        small=small_world(),
-    )
-
-
-@obligation
-def a_uniform_price_clears() -> Argument:
-    """Every losing bid ≤ price ≤ every winning one, the price is at least the reserve, and units are left over only
-    where every bid won."""
-    s = AUCTION.before
-    paid = guards.uniform_price(s.highest_losing, reserve)
-    given = (*AUCTION.holding(), s.ending == OVER)
-    below, above = Implies(stands(s, loser), price(loser) <= paid), Implies(s.won(winner), paid <= price(winner))
-    all_won = Implies(guards.in_stock(s.sold, stock), Not(stands(s, loser)))
-    return Argument(
-        (Case("always", given, And(below, above, paid >= reserve, all_won)),),
-        witness=(*given, stands(s, loser), s.won(winner), price(loser) < price(winner), paid == price(loser)),
         small=small_world(),
     )
 

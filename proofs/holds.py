@@ -1,7 +1,7 @@
 """Holds in true time, and what is told to whoever waits: lemmas over plain integers.
 
-A confirmation has a true moment and a stamp within its bound of that; a look has one within the arbiter's interval. What
-`reservation.py` has decided by stamps and marks is said here in the time that nobody can read.
+A confirmation has a true moment and a stamp within its bound of that; a look has one within the arbiter's interval.
+What `reservation.py` has decided by stamps and marks is said here in the time that nobody can read.
 
 What is told of `known_by` is kept if every hold is settled within `holds.settling_ns` of its end, which follows for a
 region that is heard, and for one that is not. A settled unit goes to the next at that very look.
@@ -135,8 +135,8 @@ def a_hold_is_settled_in_time_whether_a_region_is_heard_or_not() -> Argument:
 
 @obligation
 def what_is_told_of_when_one_will_know_never_gets_worse_and_is_kept() -> Argument:
-    """Told when the first in line will know, and each behind them a hold and its settling later: when a unit is given on
-    by then, everybody behind is told the same or sooner, and it is true of the next again."""
+    """Told when the first in line will know, and each behind them a hold and its settling later: when a unit is given
+    on by then, everybody behind is told the same or sooner, and it is true of the next again."""
     head_by, greatest, settles, rest, ahead_times_round = Ints("head_by greatest settles rest ahead_times_round")
     # `greatest` is the greatest end of all holds before a unit was given on, and `rest` after that.
     until_now = guards.held_until_ns(latest, hold)

@@ -2,23 +2,38 @@
 
 For any number of buyers, replies, regions and units. How places are drawn is the lottery of every ordered sale
 (`protocol.py`, with as many places as the list has for a stock); here whoever is drawn is simply the next. Regions and
-their marks are as there, and lines of a log are replies. A line is settled at the look after it was read, before any hold
-is over and before any unit is given out (`settle` comes before `expire` and `hold`).
+their marks are as there, and lines of a log are replies. A line is settled at the look after it was read, before any
+hold is over and before any unit is given out (`settle` comes before `expire` and `hold`).
 
 *Confirming and expiring can never both happen.* A confirmation counts if stamp + ε < until; a hold is over once the
 frontier is past until. So what counts lies below the frontier when a hold is over, was delivered, and was settled.
 
-Next: `holds.py`, what that means in true time, and what whoever waits is told.
+Next: `waiting.py`, what follows for whoever has a place; `holds.py`, what that means in true time.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from z3 import And, BoolSort, Const, Consts, DeclareSort, Distinct, Exists, ForAll, Function, If, Implies, Int, Ints
-from z3 import IntSort, Not, Or, substitute
+from z3 import (
+    And,
+    BoolSort,
+    Consts,
+    DeclareSort,
+    Distinct,
+    Exists,
+    ForAll,
+    Function,
+    If,
+    Implies,
+    Int,
+    Ints,
+    IntSort,
+    Not,
+    Or,
+)
 
 from proofs.lottery import Request
-from proofs.obligations import Argument, Case, Term, guards, obligation, said
+from proofs.obligations import Term, guards, said
 from proofs.protocol import Region
 from proofs.system import System
 
@@ -99,7 +114,7 @@ def out(s: List) -> Term:
 
 
 def counted(s: List) -> Term:
-    """Counts are of what is there: added up step by step, they cannot say that nobody holds a unit while somebody does."""
+    """Counts are of what is there: added up one by one, they say that nobody holds a unit only where nobody does."""
     return said("who is counted is there", And(s.held >= 0, (s.held == 0) == ForAll(q, s.turn(q) != HELD)))
 
 
@@ -373,102 +388,3 @@ def it_ends_when_every_unit_is_known_of(s: List) -> Term:
     """Sold out: every unit is confirmed. Complete: nobody holds a unit, and nobody waits for one."""
     done = ForAll(q, And(s.turn(q) != HELD, s.turn(q) != WAITS))
     return And(Implies(s.ending == SOLD_OUT, s.confirmed == stock), Implies(s.ending == COMPLETE, done))
-
-
-@obligation
-def confirming_and_expiring_can_never_both_happen() -> Argument:
-    """Once a hold has expired, no line in which it is confirmed in time can be read any more; and none was."""
-    s = RESERVATION.before
-    given = (s.turn(about(r1)) == EXPIRED, Or(may_deliver(s, r1), s.reply(r1) != UNREAD))
-    late = (*RESERVATION.holding(), *given, is_confirm(r1), skew > 0, s.until(about(r1)) == stamp(r1) - 1)
-    return Argument(
-        (Case("always", (*RESERVATION.holding(), *given), Not(in_time(s, r1))),),
-        witness=late,
-        beyond=(*RESERVATION.holding(), s.turn(about(r1)) == HELD, may_deliver(s, r1), in_time(s, r1), is_frontier(s),
-                frontier == s.until(about(r1)) - skew - 1),
-        small=small_world(),
-    )  # fmt: skip
-
-
-@obligation
-def what_became_of_a_place_stays() -> Argument:
-    """A unit once confirmed is for good, a place has one unit at most, and a place on the list is never lost."""
-    s, after = RESERVATION.before, RESERVATION.after
-    ended = Implies(s.turn(one) > HELD, after.turn(one) == s.turn(one))
-    once = Implies(s.turn(one) >= HELD, And(after.turn(one) >= HELD, after.unit(one) == s.unit(one)))
-    drawn = Implies(s.turn(one) != UNDRAWN, And(after.turn(one) >= s.turn(one), after.rank(one) == s.rank(one)))
-    same_until = Implies(s.turn(one) >= HELD, after.until(one) == s.until(one))
-    over = Implies(s.ending != OPEN, And(after.ending == s.ending, after.turn(one) == s.turn(one)))
-    return RESERVATION.each_step((), And(ended, once, drawn, same_until, over), s.turn(one) == CONFIRMED)
-
-
-@obligation
-def whoever_waits_never_has_more_before_them() -> Argument:
-    """No step puts anybody before somebody who waits: whoever waits ahead of them has waited ahead of them before."""
-    s, after = RESERVATION.before, RESERVATION.after
-    both = And(after.turn(one) == WAITS, after.turn(another) == WAITS, after.rank(another) < after.rank(one))
-    stood = And(s.turn(another) == WAITS, s.rank(another) < s.rank(one))
-    given = (*RESERVATION.holding(), s.turn(one) == WAITS)
-    goes_on = (step for step in STEPS if step != "complete")  # which nobody waits at
-    cases = (Case(step, (*given, *RESERVATION.taken(step)), Implies(both, stood)) for step in goes_on)
-    return Argument(tuple(cases), witness=(*given, stood), small=small_world())
-
-
-@obligation
-def a_hold_that_nobody_confirms_moves_on() -> Argument:
-    """Once the frontier is past a hold that nobody confirmed, it may expire; then its unit is free, and whoever is first
-    in line may have it: nothing else is waited for."""
-    s, after = RESERVATION.before, RESERVATION.after
-    waits = (*RESERVATION.holding(), s.ending == OPEN, s.turn(a) == HELD, all_settled(s), is_frontier(s))
-    over = (*waits, frontier == s.until(a) + 1)
-    expired = (*over, *expire(s, after), is_next_in_line(after, one), given == s.unit(a))
-    return Argument(
-        (
-            Case("it may expire", over, may_expire(s, a)),
-            Case("then the next may have it", expired, may_hold(after, one)),
-        ),
-        witness=expired,
-        beyond=(*waits, frontier == s.until(a), Not(may_expire(s, a))),
-        small=small_world(),
-    )
-
-
-@obligation
-def when_everybody_lets_go_the_last_in_line_gets_a_unit() -> Argument:
-    """When it is over and units are left, everybody who got a place had a unit, to the last; and if all are sold,
-    nobody was passed over for whoever has one."""
-    s = RESERVATION.before
-    drawn = (s.turn(one) != UNDRAWN,)
-    left = (*RESERVATION.holding(), *drawn, s.ending == COMPLETE)
-    sold = (*RESERVATION.holding(), *drawn, s.ending == SOLD_OUT, s.turn(one) == WAITS, s.turn(another) == CONFIRMED)
-    return Argument(
-        (
-            Case("all had one", left, s.turn(one) > HELD),
-            Case("all are sold", sold, And(s.confirmed == stock, s.rank(another) < s.rank(one))),
-        ),
-        witness=(*left, s.turn(one) == EXPIRED, s.rank(one) == s.drawn - 1, stock == 1, s.drawn == 3),
-        small=small_world(),
-    )
-
-
-@obligation
-def a_whole_reservation_can_be_run() -> Argument:
-    """The steps lead somewhere: one holds the only unit and lets it go, who waited gets it and confirms."""
-    moments = [List(f"@{number}") for number in range(8)]
-    first, listed, marked, free, second, spoken, settled, over = moments
-    steps = (
-        *_with(hold(first, listed), (a, one)),
-        *_with(enlist(listed, marked), (a, another)),
-        *raise_mark(marked, free),
-        *_with(expire(free, second), (a, one)),
-        *_with(hold(second, spoken), (a, another), (latest, Int("later"))),
-        *deliver(spoken, settled),
-        *settle(settled, over),
-    )
-    result = And(stock == 1, over.turn(another) == CONFIRMED, over.turn(one) == EXPIRED, ForAll(g, g == least))
-    return Argument((), witness=(*world(), *start(first), *steps, result, one != another))
-
-
-def _with(step: tuple[Term, ...], *instead: tuple[Term, Term]) -> tuple[Term, ...]:
-    """A step that is about somebody, at some time."""
-    return tuple(substitute(term, *instead) for term in step)
