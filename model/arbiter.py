@@ -155,7 +155,8 @@ class Fold(Deliveries):
         terms = self.terms
         earliest_ns, latest_ns = min(columns.stamps_ns), max(columns.stamps_ns)
         return (
-            guards.follows_in_log(columns.first_seq, state.seq)
+            terms.kind != "auction"  # columns hold entries without a price only
+            and guards.follows_in_log(columns.first_seq, state.seq)
             and guards.may_follow(earliest_ns, state.mark_ns)
             and guards.bound_holds(columns.least_bound_ns, terms.skew_bound_ns)
             and guards.bound_holds(columns.greatest_bound_ns, terms.skew_bound_ns)

@@ -8,6 +8,9 @@ A run may be whole, with every entry and every outcome, or compact, as the audit
 `logs` and `outcomes` hold only those that a promise can name (every entry of a buyer who won, and the earliest who
 did not), `stretches` says of all entries what the extremes are, and `others` counts the rest. Each promise means the
 same of both, because what it asks of an entry is a comparison that holds for all where it holds for the extremes.
+
+Here are those that hold of every ordered sale. What is promised of bids besides: `auction_invariants.py`; of units that
+are held: `reservation_invariants.py`. Each kind of sale has its tuple of all.
 """
 
 from collections import Counter
@@ -23,12 +26,20 @@ from model.vocabulary import (
     Cancelled,
     Closed,
     Complete,
+    Confirmed,
     CutOff,
     Decision,
     Entry,
+    Expired,
     Halted,
+    Held,
+    Listed,
+    ListFull,
+    LostReason,
+    Naming,
     Outcome,
     RegionName,
+    Released,
     RequestId,
     Seen,
     SoldOut,
@@ -46,6 +57,8 @@ class Stretch:
     greatest_stamp_ns: int
     least_bound_ns: int
     greatest_bound_ns: int
+    least_price: int | None = None
+    """Of bids; None where one of them has no price."""
 
     def __str__(self) -> str:
         return f"{self.first_seq}" if self.first_seq == self.last_seq else f"{self.first_seq} to {self.last_seq}"
@@ -91,7 +104,7 @@ class Run:
         if self.stretches is not None:
             return self.stretches[region]()
         return (
-            Stretch(entry.seq, entry.seq, entry.stamp_ns, entry.stamp_ns, entry.bound_ns, entry.bound_ns)
+            Stretch(entry.seq, entry.seq, entry.stamp_ns, entry.stamp_ns, entry.bound_ns, entry.bound_ns, entry.price)
             for entry in self.logs[region]
         )
 
@@ -103,13 +116,53 @@ class Run:
         return ((look.seq, look.mark_ns) for look in looks if look is not None)
 
     @cached_property
+    def drawn(self) -> list[Naming]:
+        """Who was drawn, in serving order: winners, and in a reservation everybody who got a place on the list."""
+        listed = {record.request for record in self.decisions if isinstance(record, Listed)}
+        return [
+            record
+            for record in self.decisions
+            if isinstance(record, Won | Listed) or (isinstance(record, Held) and record.request not in listed)
+        ]
+
+    @cached_property
     def winners(self) -> list[Won]:
-        return [decision for decision in self.decisions if isinstance(decision, Won)]
+        """Who has a unit for good. Whoever has confirmed one won it, at the place on the list and with the unit that
+        was held."""
+        found, held = list[Won](), dict[RequestId, Held]()
+        for record in self.decisions:
+            match record:
+                case Won():
+                    found.append(record)
+                case Held(request):
+                    held[request] = record
+                case Confirmed(request) if request in held:
+                    found.append(Won(request, held[request].region, held[request].rank, held[request].unit))
+                case _:
+                    pass
+        return found
 
     @cached_property
     def winning(self) -> dict[str, RequestId]:
         """By buyer, the request that won."""
-        return {self.entries[won.request].buyer: won.request for won in self.winners if won.request in self.entries}
+        return self._by_buyer(self.winners)
+
+    @cached_property
+    def placed(self) -> dict[str, RequestId]:
+        """By buyer, the request that was drawn."""
+        return self._by_buyer(self.drawn)
+
+    @cached_property
+    def given_up(self) -> dict[RequestId, LostReason]:
+        """By request that had a unit and has it no more, why."""
+        named: dict[RequestId, LostReason] = {}
+        for record in self.decisions:
+            if isinstance(record, Released | Expired):
+                named[record.request] = "released" if isinstance(record, Released) else "expired"
+        return named
+
+    def _by_buyer(self, named: Iterable[Naming]) -> dict[str, RequestId]:
+        return {self.entries[one.request].buyer: one.request for one in named if one.request in self.entries}
 
     @cached_property
     def cut_offs(self) -> dict[RegionName, int]:
@@ -121,7 +174,7 @@ class Run:
 
     @cached_property
     def contenders(self) -> dict[str, Entry]:
-        """By buyer, the least of the entries that count."""
+        """By buyer, the least of the entries that count; of bids the best."""
         least: dict[str, Entry] = {}
         for region, entries in self.logs.items():
             last = self.cut_offs.get(region)
@@ -129,7 +182,7 @@ class Run:
                 if last is not None and not guards.entry_counts(entry.seq, last):
                     continue
                 known = least.get(entry.buyer)
-                if known is None or (entry.stamp_ns, entry.request) < (known.stamp_ns, known.request):
+                if known is None or _goes_before(entry, known):
                     least[entry.buyer] = entry
         return least
 
@@ -141,10 +194,17 @@ Violations: TypeAlias = Iterator[str]
 Invariant: TypeAlias = Callable[[Run], Violations]
 
 
+def _goes_before(one: Entry, other: Entry) -> bool:
+    """Of one buyer's entries the first that counts; entries without a price are all worth the same."""
+    one_price, other_price = one.price or 0, other.price or 0
+    return guards.is_better_bid(one_price, one.stamp_ns, one.request, other_price, other.stamp_ns, other.request)
+
+
 def _served_in_order(run: Run) -> list[Entry]:
-    """Winners' entries by rank, then one of the losers who should have gone first if anybody: the earliest."""
-    served = [run.entries[won.request] for won in run.winners if won.request in run.entries]
-    losers = [entry for entry in run.contenders.values() if entry.buyer not in run.winning]
+    """Entries of who was drawn, in that order, then one of the others who should have gone first if anybody: the
+    earliest."""
+    served = [run.entries[one.request] for one in run.drawn if one.request in run.entries]
+    losers = [entry for entry in run.contenders.values() if entry.buyer not in run.placed]
     if losers:
         served.append(min(losers, key=run.place_ns))
     return served
@@ -199,13 +259,13 @@ def no_more_units_are_sold_than_the_stock(run: Run) -> Violations:
     for unit, times in Counter(won.unit for won in run.winners).items():
         if times > 1 or not 0 <= unit < run.terms.stock:
             yield f"unit {unit} of {run.terms.stock} was sold {times} times"
-    for position, won in enumerate(run.winners):
-        if won.rank != position:
-            yield f"{won.request} has rank {won.rank} and was served at {position}"
+    for position, one in enumerate(run.drawn):
+        if one.rank != position:
+            yield f"{one.request} has rank {one.rank} and was served at {position}"
 
 
 def no_buyer_wins_twice(run: Run) -> Violations:
-    """One entry per buyer wins, and it is the least that counts."""
+    """One entry per buyer wins, and it is the least that counts; of bids the best."""
     buyers = Counter(run.entries[won.request].buyer for won in run.winners if won.request in run.entries)
     for buyer, times in buyers.items():
         if times > 1:
@@ -214,7 +274,7 @@ def no_buyer_wins_twice(run: Run) -> Violations:
         entry = run.entries.get(won.request)
         least = None if entry is None else run.contenders.get(entry.buyer)
         if least is not None and least.request != won.request:
-            yield f"{won.request} won, and {least.request} is that buyer's least entry"
+            yield f"{won.request} won, and {least.request} is the entry that counts of that buyer"
 
 
 def every_winner_was_logged_and_counts(run: Run) -> Violations:
@@ -253,17 +313,28 @@ def winners_are_told_that_they_won_and_nobody_else_is(run: Run) -> Violations:
             yield f"{outcome.request} is told {outcome.state}"
         elif winner is not None and (outcome.rank, outcome.unit) != (winner.rank, winner.unit):
             yield f"{outcome.request} is told rank {outcome.rank} and unit {outcome.unit}"
+        elif winner is not None and outcome.price != winner.price:
+            yield f"{outcome.request} is told to pay {outcome.price}, and pays {winner.price}"
 
 
-def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
-    """Promise 6: sold out, closed, duplicate, cut off, cancelled or halted; and the reason is true."""
-    true_of_all = {
-        "sold_out": len(run.winners) == run.terms.stock
-        and any(isinstance(record, SoldOut) for record in run.decisions),
-        "closed": any(isinstance(record, Closed) and record.reason == "time" for record in run.decisions),
+def _true_of_all(run: Run) -> dict[str, bool]:
+    """By reason that says nothing of one buyer, whether the sale was so."""
+    all_sold = not guards.in_stock(len(run.winners), run.terms.stock)
+    in_time = any(isinstance(record, Closed) and record.reason == "time" for record in run.decisions)
+    is_auction = run.terms.kind == "auction"
+    return {
+        "sold_out": all_sold and any(isinstance(record, SoldOut) for record in run.decisions),
+        "closed": in_time and not is_auction,
+        "outbid": in_time and is_auction and all_sold,
+        "list_full": any(isinstance(record, ListFull) for record in run.decisions),
         "cancelled": any(isinstance(record, Cancelled) for record in run.decisions),
         "halted": any(isinstance(record, Halted) for record in run.decisions),
     }
+
+
+def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
+    """Promise 6: each loser is told a reason, and it is true."""
+    true_of_all = _true_of_all(run)
     others = {**run.others.told}
     if others.pop("cut_off", 0) != run.others.beyond_cut_offs:
         yield f"{run.others.told.get('cut_off', 0)} others lost as cut off, and {run.others.beyond_cut_offs} were"
@@ -272,21 +343,29 @@ def nobody_loses_without_a_stated_reason(run: Run) -> Violations:
             yield f"{times} others lost as {reason}, and the sale was not"
     for outcome in run.outcomes:
         entry = run.entries.get(outcome.request)
-        if outcome.state != "lost" or entry is None:
-            continue
-        match outcome.reason:
-            case None:
-                yield f"{outcome.request} lost without a reason"
-            case "duplicate":
-                if run.winning.get(entry.buyer) != outcome.of:
-                    yield f"{outcome.request} lost as duplicate of {outcome.of}, which is not its buyer's winner"
-            case "cut_off":
-                last = run.cut_offs.get(entry.request.rpartition(".")[0])
-                if last is None or guards.entry_counts(entry.seq, last):
-                    yield f"{outcome.request} lost as cut off, and counts"
-            case reason:
-                if not true_of_all[reason]:
-                    yield f"{outcome.request} lost as {reason}, and the sale was not"
+        wrong = None if entry is None or outcome.state != "lost" else _wrong_with(run, entry, outcome, true_of_all)
+        if wrong is not None:
+            yield f"{outcome.request} lost {wrong}"
+
+
+def _wrong_with(run: Run, entry: Entry, outcome: Outcome, true_of_all: Mapping[str, bool]) -> str | None:
+    """What is not true of the reason that a loser was told; None where it is."""
+    reason, region = outcome.reason, entry.request.rpartition(".")[0]
+    match reason:
+        case None:
+            return "without a reason"
+        case "duplicate":
+            is_true = outcome.of is not None and run.winning.get(entry.buyer) == outcome.of
+            return None if is_true else f"as duplicate of {outcome.of}, which is not its buyer's winner"
+        case "cut_off":
+            is_true = region in run.cut_offs and not guards.entry_counts(entry.seq, run.cut_offs[region])
+            return None if is_true else "as cut off, and counts"
+        case "expired" | "released":
+            is_true = run.given_up.get(run.placed.get(entry.buyer, "")) == reason
+            return None if is_true else f"as {reason}, and its buyer's unit was not"
+        case "list_full" if entry.buyer in run.placed:
+            return "as list_full, and its buyer has a place on the list"
+    return None if true_of_all[reason] else f"as {reason}, and the sale was not"
 
 
 def stamps_keep_their_bound_and_the_sales_hours(run: Run) -> Violations:
@@ -329,4 +408,4 @@ PROMISES: Final[tuple[Invariant, ...]] = (
     stamps_keep_their_bound_and_the_sales_hours,
     no_stamp_follows_below_a_mark_that_was_seen,
 )
-"""All of them, in the order in which a report tells them."""
+"""All of a sale in which units are sold to the first, in the order in which a report tells them."""

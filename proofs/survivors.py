@@ -8,6 +8,19 @@ from typing import Final
 
 ARGUMENTS: Final[dict[tuple[str, str], str]] = {
     (
+        "auction.payments",
+        "winning, highest_losing_price = (list[Bid](), 1)",
+    ): "Equivalent: no reserve is below 1, and what is not above the reserve is replaced by it.",
+    (
+        "auction.payments",
+        "winning, highest_losing_price = (list[Bid](), -1)",
+    ): "Equivalent: what is not above the reserve is replaced by it.",
+    ("auction.payments", "if pricing >= 'uniform':"): "Equivalent: of the two ways to price the other is less as text.",
+    (
+        "guards.is_better_bid",
+        "return outbids(a_price, b_price) | (a_price >= b_price) & came_first",
+    ): "Equivalent: where the prices differ and the first is not less, the left side is true already.",
+    (
         "guards.in_stock",
         "return sold != stock",
     ): "The same wherever it is asked: no more is sold than the stock (no_more_units_are_sold_than_the_stock).",
@@ -28,6 +41,10 @@ ARGUMENTS: Final[dict[tuple[str, str], str]] = {
         "offset_ns = known.offset_ns + (by_rate_ns <= by_drift_ns) * extrapolated_ns(elapsed_ns, known.rate_ppt)",
     ): "As good: where both ways of counting give the same bound, either offset holds within it.",
     ("polygon.chain", "if len(ordered) < 2:"): "Equivalent: each half of a chain of two points is one of them.",
+    (
+        "guards.uniform_price",
+        "return highest_losing_price + (highest_losing_price <= reserve_price) * (reserve_price - highest_losing_price)",
+    ): "Equivalent: where the two are equal, nothing is added either way.",
     (
         "polygon.hull",
         "corners = chain(sorted({(x - i, y + j) for x, y in corners for i in (-1, 1) for j in (-1, 1)}))",

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from model import guards
 from model.arbiter import Fold
 from model.columns import LINES_AT_ONCE, Columns, are_named_after, read_columns, read_ids
+from model.folds import new_fold
 from model.lottery import number_in
+from model.terms import read_terms
 from model.vocabulary import ID_FORM, Contradiction, Entry
 from model.wire import FIRST_HEAD, extend, extend_all, log_line, parse_log_line
 from tests.stories import OPENS_NS, SEED, entry, terms
@@ -180,3 +182,14 @@ def test_more_lines_than_are_read_together() -> None:
     with pytest.raises(Contradiction, match=f"line {len(lines)} of its log is well formed"):
         sale.deliver_all("north", lines)
     assert sale.delivered("north").seq == sale.waiting == len(lines) - 1
+
+
+def test_many_bids_at_once_have_prices_as_one_by_one() -> None:
+    """An entry without a price is none of an auction, however many come together."""
+    sold = {"kind": "auction", "currency": "EUR"}
+    sale = new_fold(read_terms({**terms().stated, **sold}).committed(SEED), SEED)
+    bids = [log_line(replace(entry("north", seq, 3, f"b{seq}"), price=seq)) for seq in (1, 2)]
+    sale.deliver_all("north", bids)
+    assert sale.waiting == 2
+    with pytest.raises(Contradiction, match="a bid has a price"):
+        sale.deliver_all("north", [log_line(entry("north", 3, 3, "b3"))])
