@@ -42,7 +42,17 @@ from model.vocabulary import (
     Seen,
     SoldOut,
 )
-from tests.reservation_stories import Performance, Plan, Story, a_full_reservation, line_of, races, stories, terms
+from tests.reservation_stories import (
+    Performance,
+    Plan,
+    Story,
+    a_full_reservation,
+    each_unit_is_with_one,
+    line_of,
+    races,
+    stories,
+    terms,
+)
 from tests.search import many
 from tests.stories import OPENS_NS, SEED, entry
 
@@ -53,51 +63,9 @@ ANY = st.one_of(stories(), st.integers(0, 10**6).map(races))
 
 def check(done: Performance) -> Counter[str]:
     """Everything that is true of every run. Returns what was reached."""
-    reached = each_unit_is_with_one(done)
+    reached = each_unit_is_with_one(done.story.terms, done.decisions)
     reached += confirming_and_expiring_exclude_each_other_in_true_time(done)
     outcomes_are_for_good(done)
-    return reached
-
-
-def each_unit_is_with_one(done: Performance) -> Counter[str]:
-    """By the decision log: a unit is held by one or sold to one, never both; units go to who has waited longest."""
-    reached: Counter[str] = Counter()
-    holder: dict[int, str] = {}
-    sold: dict[int, str] = {}
-    unit_of: dict[str, int] = {}
-    waiting: list[str] = []
-    drawn: list[str] = []
-    for decision in done.decisions:
-        match decision:
-            case Listed(request, _, rank):
-                assert rank == len(drawn)
-                drawn.append(request)
-                waiting.append(request)
-                assert len(holder) + len(sold) == done.story.terms.stock, "who waits, waits because no unit is free"
-            case Held(request, _, rank, unit, _):
-                assert unit not in holder
-                assert unit not in sold
-                assert 0 <= unit < done.story.terms.stock
-                assert request not in unit_of, "each place has a unit once"
-                if request in drawn:
-                    assert waiting.pop(0) == request, "nobody is passed over"
-                    reached["promoted"] += 1
-                else:
-                    assert rank == len(drawn)
-                    drawn.append(request)
-                    assert not waiting, "who comes last is not served first"
-                holder[unit], unit_of[request] = request, unit
-            case Confirmed(request):
-                assert holder.pop(unit_of[request]) == request
-                sold[unit_of[request]] = request
-            case Released(request) | Expired(request):
-                assert holder.pop(unit_of[request]) == request
-            case _:
-                pass
-        reached[type(decision).__name__] += 1
-    if done.standing.sold_out_at is not None:
-        assert len(sold) == done.story.terms.stock
-    assert len(drawn) <= done.story.terms.places
     return reached
 
 
