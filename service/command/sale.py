@@ -1,4 +1,4 @@
-"""`firstcome sale`: publish, list, show, cancel, fence, beacon, buy, watch; over a gateway's HTTP."""
+"""`firstcome sale`: publish, list, show, cancel, fence, beacon, buy, confirm, release, watch; over a gateway's HTTP."""
 
 import json
 import sys
@@ -203,6 +203,42 @@ def buy(
     body = {"buyer": buyer} | ({} if price is None else {"price": price})
     answer = _call("POST", gateway, f"/v1/sales/{sale_id}/purchases", token, body=body, headers=headers)
     typer.echo(json.dumps(answer, indent=2))
+
+
+@sale.command()
+def confirm(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    purchase: Annotated[str, typer.Argument(help="The purchase's id.")],
+    buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
+    token: Token,
+    wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the decision.")] = 10,
+    gateway: Gateway = HERE,
+) -> None:
+    """Confirm that a reserved unit is wanted.
+
+    Example: firstcome sale confirm 5c0e… here.6bT… ada --token $TOKEN
+    """
+    headers = {"prefer": f"wait={wait}"} if wait else {}
+    path = f"/v1/sales/{sale_id}/purchases/{purchase}/confirm"
+    typer.echo(json.dumps(_call("POST", gateway, path, token, body={"buyer": buyer}, headers=headers), indent=2))
+
+
+@sale.command()
+def release(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    purchase: Annotated[str, typer.Argument(help="The purchase's id.")],
+    buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
+    token: Token,
+    wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the decision.")] = 10,
+    gateway: Gateway = HERE,
+) -> None:
+    """Give a reserved unit back; it goes to the next in line.
+
+    Example: firstcome sale release 5c0e… here.6bT… ada --token $TOKEN
+    """
+    headers = {"prefer": f"wait={wait}"} if wait else {}
+    path = f"/v1/sales/{sale_id}/purchases/{purchase}"
+    typer.echo(json.dumps(_call("DELETE", gateway, path, token, headers=headers, query={"buyer": buyer}), indent=2))
 
 
 @sale.command()
