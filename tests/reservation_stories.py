@@ -4,7 +4,8 @@ How to use it: `a_full_reservation()` is one with something for every check; `st
 makes one out of a number in which everybody replies at the last moment; and
 `Performance(story, delivery).run()` lives through one: `logs` (entries and replies), `decisions`, `standing`,
 `outcomes()`, `finished()` (a `Run`, its logs with replies), `true_arrival_ns` and `true_reply_ns`, and the moments of
-looks, `looked_at_ns`. `write_bundle(folder, performance)` writes it out as the service does.
+looks, `looked_at_ns`. `write_bundle(folder, performance)` writes it out as the service does. `each_unit_is_with_one` is
+what is true of every decision log of a reservation.
 
 What holders say follows from what they were told, so a story cannot be a finished log, as it is elsewhere
 (`stories.py`): it is a plan, and true time passes. Every clock is off by at most ε, each time by something else: hosts
@@ -13,7 +14,8 @@ the very edge of the hold, before and behind it, and take their time to the log.
 """
 
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +29,22 @@ from model.outcomes import Standing
 from model.replies import reply_line
 from model.reservation import ReservationFold
 from model.terms import Terms, read_terms
-from model.vocabulary import BuyerId, Decision, Entry, Held, Naming, Outcome, Reply, ReplyKind, RequestId, Seen
+from model.vocabulary import (
+    BuyerId,
+    Confirmed,
+    Decision,
+    Entry,
+    Expired,
+    Held,
+    Listed,
+    Naming,
+    Outcome,
+    Released,
+    Reply,
+    ReplyKind,
+    RequestId,
+    Seen,
+)
 from tests.stories import OPENS_NS, SEED, moment, seal, seed_record
 
 REGIONS = ("north", "south", "west")
@@ -321,6 +338,54 @@ class Performance:
             logs[region].append(logged)
         outcomes = [outcome for outcome in self.outcomes() if outcome is not None]
         return Run(self.story.terms, logs, self.decisions, outcomes, self.true_arrival_ns)  # type: ignore[arg-type]
+
+
+def each_unit_is_with_one(stated: Terms, decisions: Sequence[Decision]) -> Counter[str]:
+    """By the decision log: a unit is held by one or sold to one, never both; units go to who has waited longest.
+
+    Returns: how many decisions of each kind there are, and how many units went to somebody who had waited.
+
+    Raises:
+        AssertionError: it is not so.
+    """
+    reached: Counter[str] = Counter()
+    holder: dict[int, str] = {}
+    sold: dict[int, str] = {}
+    unit_of: dict[str, int] = {}
+    waiting: list[str] = []
+    drawn: list[str] = []
+    for decision in decisions:
+        match decision:
+            case Listed(request, _, rank):
+                assert rank == len(drawn)
+                drawn.append(request)
+                waiting.append(request)
+                assert len(holder) + len(sold) == stated.stock, "who waits, waits because no unit is free"
+            case Held(request, _, rank, unit, _):
+                assert unit not in holder
+                assert unit not in sold
+                assert 0 <= unit < stated.stock
+                assert request not in unit_of, "each place has a unit once"
+                if request in drawn:
+                    assert waiting.pop(0) == request, "nobody is passed over"
+                    reached["promoted"] += 1
+                else:
+                    assert rank == len(drawn)
+                    drawn.append(request)
+                    assert not waiting, "who comes last is not served first"
+                holder[unit], unit_of[request] = request, unit
+            case Confirmed(request):
+                assert holder.pop(unit_of[request]) == request
+                sold[unit_of[request]] = request
+            case Released(request) | Expired(request):
+                assert holder.pop(unit_of[request]) == request
+            case _:
+                pass
+        reached[type(decision).__name__] += 1
+    if reached["SoldOut"]:
+        assert len(sold) == stated.stock
+    assert len(drawn) <= stated.places
+    return reached
 
 
 def a_full_reservation(ending: str = "close", delivery: int = 3) -> Performance:

@@ -12,15 +12,15 @@ from typing import Final, NamedTuple
 
 from model import guards
 from model.clock import Interval
+from model.replies import parse_line
 from model.vocabulary import Decision, RegionName
-from model.wire import parse_log_line
 from service.watching.histogram import Histogram
 
 NEWS_AGAIN_NS: Final = 60_000_000_000
 """A host that was accused is told of again after so long without."""
 
 
-_ENTRY: Final = b'"type":"request"'
+_STAMPED: Final = b'"stamp_ns":"'
 
 
 class Accused(NamedTuple):
@@ -64,9 +64,9 @@ class Counts:
         """
         if now is None:
             return None
-        for line in _first_and_last_entry(lines):
+        for line in _first_and_last_stamped(lines):
             try:
-                entry = parse_log_line(line)
+                entry = parse_line(line)
             except ValueError:
                 return None  # the model says what is wrong with it
             if guards.contradicts_heartbeat(
@@ -83,8 +83,9 @@ class Counts:
         return accused if is_news else None
 
 
-def _first_and_last_entry(lines: Sequence[bytes]) -> set[bytes]:
-    """Of some lines; a log of units that are sold at the door has others too (`model/moves.py`)."""
-    first = next((line for line in lines if _ENTRY in line), None)
-    last = next((line for line in reversed(lines) if _ENTRY in line), None)
+def _first_and_last_stamped(lines: Sequence[bytes]) -> set[bytes]:
+    """Of some lines: entries, and what holders of reserved units say. Where units are sold at the door there are lines
+    without a stamp, too (`model/moves.py`)."""
+    first = next((line for line in lines if _STAMPED in line), None)
+    last = next((line for line in reversed(lines) if _STAMPED in line), None)
     return {line for line in (first, last) if line is not None}

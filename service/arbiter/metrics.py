@@ -13,7 +13,24 @@ from prometheus_client.registry import Collector
 
 from model.clock import Interval
 from model.units import count
-from model.vocabulary import Cancelled, Closed, CutOff, Fenced, Halted, RegionName, Reissued, Seen, SoldOut, Won
+from model.vocabulary import (
+    Cancelled,
+    Closed,
+    Confirmed,
+    CutOff,
+    Expired,
+    Fenced,
+    Halted,
+    Held,
+    Listed,
+    ListFull,
+    RegionName,
+    Reissued,
+    Released,
+    Seen,
+    SoldOut,
+    Won,
+)
 from service.arbiter.pace import is_close
 from service.arbiter.process import ArbiterProcess
 from service.arbiter.run import SaleRun
@@ -22,6 +39,12 @@ from service.watching.histogram import cumulated
 KINDS: Final = {
     "seen": Seen,
     "won": Won,
+    "listed": Listed,
+    "held": Held,
+    "list_full": ListFull,
+    "confirmed": Confirmed,
+    "released": Released,
+    "expired": Expired,
     "sold_out": SoldOut,
     "cut_off": CutOff,
     "fenced": Fenced,

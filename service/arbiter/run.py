@@ -33,6 +33,7 @@ from model.vocabulary import (
     Decision,
     Fenced,
     Halted,
+    ListFull,
     Naming,
     RegionName,
     Seen,
@@ -41,6 +42,7 @@ from model.vocabulary import (
 from model.wire import decision_line, parse_decision_line
 from service.arbiter.ledger import DecidedLine, Ledger
 from service.arbiter.silence import Silence
+from service.store import keys
 from service.store.chunks import ChunkedLines
 
 _log = structlog.get_logger()
@@ -59,7 +61,9 @@ class SaleRun:
         self.recorded = recorded
         """The decision log as it is on disk."""
         self.stop_reason: str | None = None
-        """Why no region may log further entries; None while they may. A decision stops them once it is on disk."""
+        """Why no region may log anything more; None while they may. A decision stops them once it is on disk."""
+        self.list_full: str | None = None
+        """Why no region may log further purchases of a reservation, while holders may still say what they want."""
         self.cut_off: set[RegionName] = set()
         """Regions that were cut off, as far as that is on disk."""
         self.fenced: set[RegionName] = set()
@@ -385,6 +389,8 @@ class SaleRun:
     def _note(self, index: int, decision: Decision) -> None:
         """What is on disk now: regions are stopped by that, never by what is about to be."""
         match decision:
+            case ListFull():
+                self.list_full = f"{keys.LIST_FULL}:{index}"
             case SoldOut():
                 self.stop_reason = f"sold_out:{index}"
             case Complete() if self.terms.beacon is None:

@@ -1,5 +1,7 @@
 """What a region is told: new sales, decisions, stops, the arbiter's pulse. Each once, by number, in order.
 
+A reservation may be stopped twice: purchases once its list is full, the rest once it is decided (`stop.lua`).
+
 What was sent and is still on its way is not sent again; what a region turns out to have counts, whatever was sent.
 After a lost connection everything is asked and told anew, and repeats do nothing.
 """
@@ -21,6 +23,7 @@ from service.store.scripts import source
 _log = structlog.get_logger()
 
 _PUSH: Final = source("push")
+_STOP: Final = source("stop")
 PUSHED_AT_ONCE: Final = 1_000
 
 
@@ -39,7 +42,7 @@ class Telling:
         self.sales_pushed = 0
         """How many sales the region knows."""
         self.stopped: set[SaleId] = set()
-        """Sales of which the region is known to have heard the stop."""
+        """Sales in which the region is known to log nothing more."""
         self._ledger = ledger
         self._arbiter = arbiter
         self._sales_sent = 0
@@ -47,7 +50,8 @@ class Telling:
         """Records sent, by sale; the first look at a sale is sent none or more, to hear what the region has."""
         self._pushed: dict[SaleId, int] = {}
         """Records that the region is known to have."""
-        self._stops_sent: set[SaleId] = set()
+        self._stops_sent: dict[SaleId, str] = {}
+        """The reason of the last stop that was sent, by sale."""
 
     async def start_over(self, store: Store) -> None:
         """Ask the region what it has.
@@ -66,16 +70,17 @@ class Telling:
         async with store.pipeline(transaction=False) as batch:
             for sale, _ in finished:
                 batch.xlen(keys.decisions(sale))
-                batch.exists(keys.stop(sale))
+                batch.get(keys.stop(sale))
             answers = await batch.execute()
         for (sale, ended), length, stop in zip(finished, answers[::2], answers[1::2], strict=True):
-            if length != ended.records or (ended.stops and not stop):
+            is_stopped = stop is not None and not stop.startswith(keys.LIST_FULL.encode())
+            if length != ended.records or (ended.stops and not is_stopped):
                 await self._arbiter.take_up(sale)
 
     def commands(self) -> tuple[list[Command], list[Push], list[SaleId]]:
         """Everything that the region has not been sent yet.
 
-        Returns: the commands, what each of the first of them pushes, and which sales are stopped.
+        Returns: the commands, what each of the first of them pushes, and in which sales nothing more is logged then.
         """
         commands: list[Command] = []
         pushes: list[Push] = []
@@ -94,17 +99,20 @@ class Telling:
             pushes.append(Push(sale, self._sent[sale]))
         stops = []
         for sale, run in self._arbiter.runs.items():
-            reason = self._stop_reason(run)
-            if reason is not None and sale not in self._stops_sent:
-                commands.append(("SET", keys.stop(sale), reason, "NX"))
-                stops.append(sale)
-        self._stops_sent.update(stops)
+            stops_all = self._stop_reason(run)
+            reason = stops_all or (run.list_full if self.region in run.terms.regions else None)
+            if reason is not None and self._stops_sent.get(sale) != reason:
+                commands.append(("EVAL", _STOP, 1, keys.stop(sale), reason))
+                self._stops_sent[sale] = reason
+                if stops_all is not None:
+                    stops.append(sale)
         pulse = self._arbiter.pulse(self.region)
         if pulse is not None:
             commands.append(("XADD", keys.PULSE, "MAXLEN", keys.PULSES_KEPT, "*", keys.LINE, pulse))
         return commands, pushes, stops
 
     def _stop_reason(self, run: SaleRun) -> str | None:
+        """Why the region may log nothing more of a sale; None while it may."""
         if self.region not in run.terms.regions:
             return None
         if self.region in run.cut_off:
@@ -150,7 +158,7 @@ class Telling:
         """A sale is finished, and everybody has been told."""
         self._sent.pop(sale, None)
         self._pushed.pop(sale, None)
-        self._stops_sent.discard(sale)
+        self._stops_sent.pop(sale, None)
         self.stopped.discard(sale)
 
 

@@ -1,4 +1,4 @@
-"""`firstcome sale`: publish, list, show, cancel, fence, beacon, buy, watch; over a gateway's HTTP."""
+"""`firstcome sale`: publish, list, show, cancel, fence, beacon, buy, confirm, release, watch; over a gateway's HTTP."""
 
 import json
 import sys
@@ -42,10 +42,15 @@ def publish(
     ] = None,
     central_region: Annotated[str, typer.Option(help="With --method central: who has the stock.")] = "",
     rebalance: Annotated[bool, typer.Option(help="With --method sharded: move units to where they sell.")] = True,
-    kind: Annotated[str, typer.Option(help="With --opens-in: flash or auction.")] = "flash",
+    kind: Annotated[str, typer.Option(help="With --opens-in: flash, auction or reservation.")] = "flash",
     currency: Annotated[str, typer.Option(help="With --kind auction: its ISO 4217 code.")] = "EUR",
     reserve_price: Annotated[int, typer.Option(help="With --kind auction: the least bid, in minor units.")] = 1,
     pricing: Annotated[str, typer.Option(help="With --kind auction: first_price or uniform.")] = "first_price",
+    hold: Annotated[float, typer.Option(help="With --kind reservation: seconds to confirm a unit in.")] = 60.0,
+    waiting_list: Annotated[
+        int | None,
+        typer.Option(help="With --kind reservation: how many may wait for a unit; ten for each if not said."),
+    ] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Repeat with the same key to be sure.")] = None,
     gateway: Gateway = HERE,
     as_json: AsJson = False,
@@ -64,6 +69,9 @@ def publish(
         stated |= {"kind": kind}
         if kind == "auction":
             stated |= {"currency": currency, "reserve_price": reserve_price, "pricing": pricing}
+        if kind == "reservation":
+            stated["hold_ns"] = str(int(hold * 1_000_000_000))
+            stated |= {} if waiting_list is None else {"waiting_list": waiting_list}
     headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
     answer = _call("POST", gateway, "/v1/sales", token, body=stated, headers=headers)
     typer.echo(
@@ -195,6 +203,42 @@ def buy(
     body = {"buyer": buyer} | ({} if price is None else {"price": price})
     answer = _call("POST", gateway, f"/v1/sales/{sale_id}/purchases", token, body=body, headers=headers)
     typer.echo(json.dumps(answer, indent=2))
+
+
+@sale.command()
+def confirm(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    purchase: Annotated[str, typer.Argument(help="The purchase's id.")],
+    buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
+    token: Token,
+    wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the decision.")] = 10,
+    gateway: Gateway = HERE,
+) -> None:
+    """Confirm that a reserved unit is wanted.
+
+    Example: firstcome sale confirm 5c0e… here.6bT… ada --token $TOKEN
+    """
+    headers = {"prefer": f"wait={wait}"} if wait else {}
+    path = f"/v1/sales/{sale_id}/purchases/{purchase}/confirm"
+    typer.echo(json.dumps(_call("POST", gateway, path, token, body={"buyer": buyer}, headers=headers), indent=2))
+
+
+@sale.command()
+def release(
+    sale_id: Annotated[str, typer.Argument(metavar="SALE")],
+    purchase: Annotated[str, typer.Argument(help="The purchase's id.")],
+    buyer: Annotated[str, typer.Argument(help="The buyer's pseudonym.")],
+    token: Token,
+    wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the decision.")] = 10,
+    gateway: Gateway = HERE,
+) -> None:
+    """Give a reserved unit back; it goes to the next in line.
+
+    Example: firstcome sale release 5c0e… here.6bT… ada --token $TOKEN
+    """
+    headers = {"prefer": f"wait={wait}"} if wait else {}
+    path = f"/v1/sales/{sale_id}/purchases/{purchase}"
+    typer.echo(json.dumps(_call("DELETE", gateway, path, token, headers=headers, query={"buyer": buyer}), indent=2))
 
 
 @sale.command()

@@ -17,11 +17,12 @@ from starlette.responses import Response
 from model.outcomes import Standing
 from model.terms import Terms
 from model.wire import parse_log_line
-from service.gateway import problems
+from service.gateway import problems, reserved
 from service.gateway.answers import Answer, encode
 from service.gateway.bodies import field_and_rule
 from service.gateway.book import Book, Sale
 from service.gateway.handover import EXTENSION, Arrival
+from service.gateway.peers import Unknown
 from service.gateway.publishing import ANSWER_TIMEOUT_SECONDS, ArbiterDoor
 from service.gateway.purchase import Call, Purchases
 from service.gateway.request import MAX_BODY_BYTES, ROUTED_HEADER, Head, is_marked_as_routed
@@ -71,7 +72,8 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     return await request.body()
 
 
-def _prefer(request: Request) -> bytes:
+def preference(request: Request) -> bytes:
+    """What the caller prefers, as in one header."""
     return ",".join(request.headers.getlist("prefer")).encode("latin-1")
 
 
@@ -96,7 +98,17 @@ def _in_zone(answer: Answer, zone: str | None) -> Answer:
 
 
 def _winners(terms: Terms, standing: Standing) -> dict[str, int]:
-    """How many have won. Where units are sold at the door no decision names them, so it is known once all are sold."""
+    """How many have won. Where units are sold at the door no decision names them, so it is known once all are sold. Of
+    a reservation also how many units are held, how many wait for one, and how many places are left on the list."""
+    if terms.kind == "reservation":
+        holds, goes_on = standing.holds, standing.state == "open"
+        return {
+            "winners": holds.confirmed,
+            "confirmed": holds.confirmed,
+            "held": holds.held if goes_on else 0,
+            "waiting": holds.waiting if goes_on else 0,
+            "places_left": terms.places - holds.drawn if goes_on else 0,
+        }
     if terms.method == "ordered":
         return {"winners": len(standing.winners)}
     return {} if standing.sold_out_at is None else {"winners": terms.stock}
@@ -224,7 +236,7 @@ class Api:
         traceparent = request.headers.get("traceparent", "").encode("latin-1")
         query = request.url.query.encode("latin-1")
         head = Head(
-            *(sale, authorization, _prefer(request), is_batch),
+            *(sale, authorization, preference(request), is_batch),
             traceparent=traceparent,
             query=query,
             idempotency_key=request.headers.get("idempotency-key", "").encode("latin-1"),
@@ -254,9 +266,11 @@ class Api:
         zone = _zone(tz)
         sale = self.find(sale_id)
         self.allow_to_see_entries(request, sale)
-        elsewhere = await self._status_elsewhere(request, sale, purchase)
+        elsewhere = await self.elsewhere(request, sale, purchase)
         if elsewhere is not None:
             return elsewhere
+        if sale.is_reservation:
+            return _in_zone(await self._status_of_reserved(request, sale, purchase), zone)
         store: Any = self._store
         try:
             number = await store.hget(keys.requests(sale_id), purchase)
@@ -267,7 +281,7 @@ class Api:
             return problems.unknown_purchase(purchase, self.book.region)
         entry = parse_log_line(line)
         outcome = sale.outcome(entry)
-        wait_seconds = preferred_wait(_prefer(request))
+        wait_seconds = preferred_wait(preference(request))
         applied = wait_applied(wait_seconds)
         if outcome is None and wait_seconds:
             told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -282,8 +296,19 @@ class Api:
             return _in_zone(decided(sale, entry, outcome, applied), zone)
         return _in_zone(Answer(200, pending(sale, entry).body, (("retry-after", "1"), *applied)), zone)
 
-    async def _status_elsewhere(self, request: Request, sale: Sale, purchase: str) -> Answer | None:
-        """What another region says of a purchase that was made there, where calls are routed; else None."""
+    async def _status_of_reserved(self, request: Request, sale: Sale, purchase: str) -> Answer:
+        wait_seconds = preferred_wait(preference(request))
+        try:
+            found = await reserved.find(self._store, sale, purchase)
+        except (RedisError, OSError):
+            return problems.store_gone()
+        if found is None:
+            return problems.unknown_purchase(purchase, self.book.region)
+        shown = await reserved.show(sale, found, wait_seconds)
+        return replace(shown, headers=(*shown.headers, *wait_applied(wait_seconds)))
+
+    async def elsewhere(self, request: Request, sale: Sale, purchase: str, body: bytes = b"") -> Answer | None:
+        """What another region says to a call about a purchase that was made there; None where it is served here."""
         peers = self.purchases.peers
         found = route_lookup(peers.settings, self.book.region, sale, purchase, _was_routed(request))
         if found is None:
@@ -292,7 +317,10 @@ class Api:
         if found.redirects:
             return problems.redirected(peers.location(found.region, path, query))
         told = {name: request.headers.get(name, "").encode("latin-1") for name in ("authorization", "traceparent")}
-        answer = await peers.ask(found.region, "GET", path, query, {**told, "prefer": _prefer(request)})
+        told["prefer"] = preference(request)
+        answer = await peers.ask(found.region, request.method, path, query, told, body)
+        if isinstance(answer, Unknown) and request.method != "GET":
+            return problems.store_gone()
         return answer if isinstance(answer, Answer) else problems.home_unavailable(found.region, has_peer=True)
 
     def clock(self, tz: str | None = None) -> dict[str, Any]:

@@ -33,6 +33,14 @@ PULSE_GOOD_NS: Final = 3_000_000_000
 Waiter = Callable[[Outcome], None]
 
 
+@dataclass(eq=False, slots=True)
+class Watch:
+    """Somebody who wants to be told, once, when something is the case."""
+
+    is_due: Callable[[], bool]
+    tell: Callable[[], None]
+
+
 @dataclass(slots=True)
 class Sale:
     """One sale, as this gateway knows it."""
@@ -46,8 +54,11 @@ class Sale:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and replaced by a new one, when records come."""
     _waiters: dict[str, tuple[Entry, list[Waiter]]] = field(default_factory=dict)
+    _watches: set[Watch] = field(default_factory=set)
     script: Script = field(init=False)
     """How its attempts are logged."""
+    is_reservation: bool = field(init=False)
+    """Whether units are held first (`turns.py`)."""
     is_routed: bool = False
     """Whether its purchases can belong to other regions (`routing.py`)."""
     takes_bids: bool = field(init=False)
@@ -59,6 +70,7 @@ class Sale:
         self.standing = Standing(self.terms)
         self.script = "admit" if self.terms.method == "ordered" else "sell"
         self.takes_bids = self.terms.kind == "auction"
+        self.is_reservation = self.terms.kind == "reservation"
 
     def is_isolated(self, now_raw_ns: int) -> bool:
         """Whether the arbiter has not been heard for so long that it may be about to cut this region off: what is
@@ -88,6 +100,24 @@ class Sale:
 
         return give_up
 
+    def watch(self, watch: Watch) -> Callable[[], None]:
+        """Have it told once it is due, after the next records or later ones. Returns how to give up waiting."""
+        self._watches.add(watch)
+        return lambda: self._watches.discard(watch)
+
+    async def until(self, is_due: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is the case by what is decided. Returns False where it was not in time."""
+        if is_due():
+            return True
+        due: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        give_up = self.watch(Watch(is_due, lambda: None if due.done() else due.set_result(True)))
+        try:
+            return await asyncio.wait_for(due, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            give_up()
+
     def learn(self, lines: list[tuple[bytes, bytes]]) -> None:
         """The next records of the decision log, with the winner beside each; tells those whose outcome they are."""
         for line, winner in lines:
@@ -99,13 +129,21 @@ class Sale:
                 _, waiters = self._waiters.pop(request)
                 for tell in list(waiters):
                     tell(outcome)
+        for watch in [watch for watch in self._watches if watch.is_due()]:
+            self._watches.discard(watch)
+            watch.tell()
         self.changed.set()
         self.changed = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """How many callers of this gateway wait for an outcome."""
-        return sum(len(waiters) for _, waiters in self._waiters.values())
+        return len(self._watches) + sum(len(waiters) for _, waiters in self._waiters.values())
+
+    @property
+    def won(self) -> int:
+        """How many have a unit for good, as far as decisions name them."""
+        return self.standing.holds.confirmed if self.is_reservation else len(self.standing.winners)
 
 
 class Book:

@@ -17,6 +17,7 @@ REASONS: Final = (
     "outcome_unknown",
     "region_cut_off",
     "sold_out",
+    "list_full",
     "share_sold_out",
     "restocking",
     "not_ready",

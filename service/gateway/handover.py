@@ -147,10 +147,10 @@ class Uvicorn:
         self._state = ServerState()
         self._stamper = stamper
 
-    def take(self, connected: socket.socket, already_read: bytes) -> None:
-        """Serve a connection from here on."""
+    def take(self, connected: socket.socket, already_read: bytes, received: ReceivedAt | None) -> None:
+        """Serve a connection from here on; the last of what was read already came when it says there."""
         protocol = HandedOver(already_read, self._config, self._state)
-        TimedTransport(asyncio.get_running_loop(), connected, protocol, self._stamper.receive_times)
+        TimedTransport(asyncio.get_running_loop(), connected, protocol, self._stamper.receive_times, received)
 
     def close(self) -> None:
         """End every connection."""

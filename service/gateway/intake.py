@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from clockd.host import RECEIVE_ANCILLARY_BYTES, SO_TIMESTAMPNS, receive_time_ns
+from clockd.host import RECEIVE_ANCILLARY_BYTES, SO_TIMESTAMPNS, ReceivedAt, receive_time_ns
 from service.gateway import problems
 from service.gateway.answers import Answer
 from service.gateway.purchase import Call, Purchases
@@ -37,7 +37,7 @@ ACCEPT_PAUSE_SECONDS: Final = 0.1
 """After a failure, such as too many open files, which the next turn of the loop would only meet again."""
 
 Ancillary: TypeAlias = list[tuple[int, int, bytes]]
-HandOver = Callable[[socket.socket, bytes], None]
+HandOver = Callable[[socket.socket, bytes, ReceivedAt | None], None]
 
 
 class Connection:
@@ -118,7 +118,7 @@ class Connection:
             request = self._request = IncomingRequest(self._go_on)
         request.feed(data)
         if request.is_foreign:
-            self._intake.hand_over(self, self._socket, request.whole)
+            self._intake.hand_over(self, self._socket, request.whole, self._moment(ancillary))
         elif request.refusal is not None:
             self._keeps = False
             self._answer(request.refusal)
@@ -133,10 +133,13 @@ class Connection:
 
     def _take(self, head: Head, body: bytes, ancillary: Ancillary) -> None:
         self._answering, self._keeps = True, head.keeps
-        kernel_ns = receive_time_ns(ancillary)
-        received = None if kernel_ns is None else self._intake.moment(kernel_ns)
-        self._call = Call(head, body, received, self._answer)
+        self._call = Call(head, body, self._moment(ancillary), self._answer)
         self._intake.purchases.take(self._call)
+
+    def _moment(self, ancillary: Ancillary) -> ReceivedAt | None:
+        """When the last byte of a read came; None where the kernel did not tell."""
+        kernel_ns = receive_time_ns(ancillary)
+        return None if kernel_ns is None else self._intake.moment(kernel_ns)
 
     def _end_of_input(self, failed: bool) -> None:
         """The peer sends no more. It may still read: an answer that is being made is given."""
@@ -254,10 +257,12 @@ class Intake:
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
         return listener
 
-    def hand_over(self, connection: Connection, connected: socket.socket, whole: bytes) -> None:
-        """Give a connection away, with what was read of it."""
+    def hand_over(
+        self, connection: Connection, connected: socket.socket, whole: bytes, received: ReceivedAt | None
+    ) -> None:
+        """Give a connection away, with what was read of it, and when the last of that came."""
         self.forget(connection, connected)
-        self._hand_over(connected, whole)
+        self._hand_over(connected, whole, received)
 
     def stop_reading(self, connected: socket.socket) -> None:
         """Ask for no more bytes of a connection that has none."""

@@ -245,7 +245,7 @@ class GatewayMetrics(Collector):
                 skew_bounds_ns.append(terms.skew_bound_ns)
             tell("firstcome_sale_skew_bound_seconds", terms.skew_bound_ns / 1e9, sale.id)
             tell("firstcome_sale_stock", terms.stock, sale.id)
-            tell("firstcome_sale_winners", len(standing.winners), sale.id)
+            tell("firstcome_sale_winners", sale.won, sale.id)
             tell("firstcome_sale_waiting_clients", sale.waiting, sale.id)
             if now is not None:
                 tell("firstcome_sale_opens_in_seconds", (terms.opens_ns - now.utc_ns) / 1e9, sale.id)

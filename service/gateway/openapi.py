@@ -7,8 +7,8 @@ functions, so its description is true of both (a test asks both and compares).
 from typing import Any, Final, get_args
 
 from model.stated import LARGEST_PRICE, LARGEST_STOCK, LONGEST_TEXT, MOST_REGIONS
-from model.terms import Method
-from model.vocabulary import ID_FORM
+from model.terms import Kind, Method
+from model.vocabulary import ID_FORM, LostReason
 from service.gateway.answers import PROBLEM, TYPE_PREFIX
 from service.gateway.bodies import MOST_IN_A_BATCH
 
@@ -67,6 +67,13 @@ BEACON_BODY: Final = {
     "required": ["signature"],
 }
 
+CONFIRM_BODY: Final = {
+    "type": "object",
+    "properties": {"buyer": {**_ID, "description": "whose purchase it is"}},
+    "required": ["buyer"],
+    "additionalProperties": False,
+}
+
 CANCEL_BODY: Final = {
     "type": "object",
     "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}},
@@ -90,12 +97,19 @@ TERMS_BODY: Final = {
         "title": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "merchant": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "previous": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the merchant's last sale"},
-        "kind": {"enum": ["flash", "auction"], "description": "what is sold; default flash"},
+        "kind": {"enum": list(get_args(Kind)), "description": "what is sold; default flash"},
         "currency": {**_CURRENCY, "description": "auction, required there: the ISO 4217 code of what is bid in"},
         "reserve_price": {**_PRICE, "description": "auction: the least bid that is taken, in minor units; default 1"},
         "pricing": {
             "enum": ["first_price", "uniform"],
             "description": "auction: winners pay their own bid (default), or all the highest that lost, or the reserve",
+        },
+        "hold_ns": {**_NANOSECONDS, "description": "reservation: for how long a unit is held for who has it"},
+        "waiting_list": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": LARGEST_STOCK,
+            "description": "reservation: how many may wait for a unit, over the whole sale; default 10 × the stock",
         },
         "method": {"enum": list(get_args(Method)), "description": "how it is sold; default ordered"},
         "quotas": {
@@ -136,7 +150,7 @@ _PURCHASE: Final = {
         "id": _ID,
         "sale": {"type": "string"},
         "buyer": _ID,
-        "state": {"enum": ["pending", "won", "lost"]},
+        "state": {"enum": ["pending", "waiting", "held", "confirming", "releasing", "won", "lost"]},
         "region": _ID,
         "seq": {"type": "integer", "minimum": 1},
         "stamp_ns": _NANOSECONDS,
@@ -144,11 +158,15 @@ _PURCHASE: Final = {
         "stamp": {**_TIME, "description": "the stamp in the zone that `tz` names; only where it names one"},
         "rank": {"type": "integer", "minimum": 0},
         "unit": {"type": "integer", "minimum": 0},
-        "reason": {"enum": ["sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted", "outbid"]},
+        "reason": {"enum": list(get_args(LostReason))},
         "of": _ID,
         "price": {**_PRICE, "description": "auctions: the bid, in minor units"},
         "currency": {**_CURRENCY, "description": "auctions"},
         "pays": {**_PRICE, "description": "auctions, once won: what is paid"},
+        "ahead": {"type": "integer", "minimum": 0, "description": "reservation, waiting: how many wait before you"},
+        "known_by": {**_TIME, "description": "reservation, waiting: when you will know at the latest"},
+        "until": {**_TIME, "description": "reservation, held: confirm certainly before this"},
+        "until_ns": _NANOSECONDS,
     },
     "required": ["id", "sale", "buyer", "state", "region", "seq", "stamp_ns", "bound_ns"],
 }
@@ -174,6 +192,10 @@ _SALE: Final = {
             "description": "an auction that is over and was won: at a uniform price what all pay, else the least paid",
         },
         "currency": {**_CURRENCY, "description": "of the clearing price"},
+        "confirmed": {"type": "integer", "description": "reservation: units that are sold for good"},
+        "held": {"type": "integer", "description": "reservation: units that are held now"},
+        "waiting": {"type": "integer", "description": "reservation: buyers who wait for a unit"},
+        "places_left": {"type": "integer", "description": "reservation: places on the list that nobody has yet"},
         "opens": _TIME,
         "closes": _TIME,
         "entries_from": _TIME,
@@ -243,6 +265,7 @@ _BODY_READ: Final[Responses] = {
     413: _problem("the body is too large", "too_large"),
     422: _problem("the body breaks a rule; errors name the field", "invalid"),
 }
+_STOPPED: Final = ("sale_cancelled", "sale_halted")
 _NOT_KNOWN_YET: Final = _problem("the store does not answer: ask again", "outcome_unknown")
 _ARBITER_AWAY: Final = _problem(
     "the arbiter cannot be reached, or does not answer; or the store does not",
@@ -259,8 +282,9 @@ PURCHASE: Final[Responses] = {
     404: _NO_SALE,
     408: _problem("the request did not come whole in time", "request_timeout"),
     409: _problem(
-        "nothing is sold, or not yet: certainly too early (with Retry-After), sold out (with the decision), stopped",
-        *("too_early", "sold_out", "share_sold_out", "sale_cancelled", "sale_halted"),
+        "nothing is sold, or not yet: certainly too early (with Retry-After), sold out (with the decision), no place "
+        "left on the list, stopped",
+        *("too_early", "sold_out", "list_full", "share_sold_out", "sale_cancelled", "sale_halted"),
     ),
     410: _problem("certainly too late, or closed", "too_late"),
     421: _problem("routed here, but not the buyer's home", "not_home"),
@@ -326,6 +350,36 @@ STATUS: Final[Responses] = {
         "the store does not answer, or the region that it was made in",
         *("outcome_unknown", "home_unavailable", "overloaded"),
     ),
+}
+
+_REPLY: Final[Responses] = {
+    **AUTHORIZED,
+    **_BODY_READ,
+    202: _json("logged, not decided yet", ref("Purchase"), {"Location": "where to ask", "Retry-After": "seconds"}),
+    307: _ELSEWHERE,
+    400: _problem("not HTTP as it should be, or pipelined", "bad_request", "pipelined"),
+    403: _problem("token without the scope, or the purchase is another buyer's", "forbidden", "not_yours"),
+    404: _NO_PURCHASE,
+    408: _problem("the request did not come whole in time", "request_timeout"),
+    409: _problem("no unit is held for it, or not certainly any more", "not_held", "hold_expired", *_STOPPED),
+    503: _problem(
+        "not taken, or not known whether: try again",
+        *("clock_unsafe", "overloaded", "outcome_unknown", "region_cut_off", "region_isolated", "home_unavailable"),
+    ),
+}
+
+CONFIRM: Final[Responses] = {
+    **_REPLY,
+    200: _json(
+        "decided: the unit is sold to the buyer",
+        ref("Purchase"),
+        {"Preference-Applied": "the wait that was granted"},
+    ),
+}
+
+RELEASE: Final[Responses] = {
+    **_REPLY,
+    200: _json("decided: the unit is back", ref("Purchase"), {"Preference-Applied": "the wait that was granted"}),
 }
 
 _RECEIPT: Final = {

@@ -140,6 +140,53 @@ def sold_out(decision: int | None) -> Answer:
     return problem("sold_out", 409, "Sold out", "The last unit is gone; nobody who comes now can win.", extra=extra)
 
 
+def list_full() -> Answer:
+    return problem(
+        "list_full",
+        409,
+        "List full",
+        "Every unit of this reservation is held or sold, and every place to wait for one is taken.",
+    )
+
+
+def not_held(state: str, reason: str | None = None) -> Answer:
+    """There is nothing to confirm or to give back."""
+    told = {"state": state, **({} if reason is None else {"reason": reason})}
+    what = state if reason is None else f"{state} ({reason})"
+    return problem(
+        "not_held",
+        409,
+        "No unit is held",
+        f"This purchase is {what}. Only a unit that is held, and of which nothing was said yet, can be confirmed "
+        "or given back.",
+        extra=told,
+    )
+
+
+def not_a_reservation() -> Answer:
+    return problem(
+        "not_held",
+        409,
+        "No unit is held",
+        "This sale is no reservation: whoever wins has a unit at once, and nothing is to be confirmed.",
+    )
+
+
+def hold_expired(until: str) -> Answer:
+    return problem(
+        "hold_expired",
+        409,
+        "Hold expired",
+        f"The unit was held until {until}, and this came too late, or too close to it to be sure. Nothing is sold: "
+        "whoever has paid is to be refunded.",
+        extra={"until": until},
+    )
+
+
+def not_yours() -> Answer:
+    return problem("not_yours", 403, "Another buyer's", "This purchase is another buyer's. Nothing was done.")
+
+
 def restocking() -> Answer:
     """Nothing was logged."""
     return problem(

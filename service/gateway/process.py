@@ -31,6 +31,7 @@ from service.gateway.operating import add_operating_calls
 from service.gateway.peers import Peers
 from service.gateway.publishing import ArbiterDoor
 from service.gateway.purchase import Purchases
+from service.gateway.replying import Replies, add_reply_calls
 from service.gateway.routing import RoutingSettings, is_routed
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Tokens
@@ -94,6 +95,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     app = make_app(api, version("firstcome"))
     add_evidence_calls(app, Evidence(api, store, arbiter_store, door))
     add_operating_calls(app, api, door)
+    add_reply_calls(app, Replies(api, stamper, store))
     uvicorn = Uvicorn(app, stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
     shared = None if settings.counts is None else SharedCounts(settings.counts, LAYOUT)

@@ -27,7 +27,7 @@ from service.gateway.answers import Answer
 from service.gateway.batch import BatchAnswer
 from service.gateway.bids import Bid, read_bid, read_bids, read_claimed_bid
 from service.gateway.bodies import Buyers, read_batch, read_claim, read_purchase
-from service.gateway.book import Book, Sale
+from service.gateway.book import Book, Sale, Watch
 from service.gateway.counts import Counts
 from service.gateway.overload import Queue
 from service.gateway.peers import MOST_AT_ONCE, NotSent, Peers
@@ -36,7 +36,16 @@ from service.gateway.request import Head
 from service.gateway.routing import Elsewhere, RoutingSettings, home_of, route
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Scope, Tokens
-from service.gateway.told import accepted, decided, pending, pending_body, preferred_wait, tell_entry, wait_applied
+from service.gateway.told import (
+    accepted,
+    decided,
+    is_told,
+    pending,
+    pending_body,
+    preferred_wait,
+    tell_entry,
+    wait_applied,
+)
 from service.gateway.tracing import follow_traced
 
 MOST_IN_FLIGHT: Final = 20_000
@@ -343,7 +352,7 @@ class Purchases:
 
     def _answer_entry(self, sale: Sale, call: Call, entry: Entry) -> None:
         wait_seconds = preferred_wait(call.head.prefer)
-        if wait_seconds and sale.outcome(entry) is None:
+        if wait_seconds and not is_told(sale, entry):
             self._wait(sale, call, entry, wait_seconds, wait_applied(wait_seconds))
         else:
             call.respond(tell_entry(sale, entry, wait_applied(wait_seconds)))
@@ -351,10 +360,10 @@ class Purchases:
     def _wait(
         self, sale: Sale, call: Call, entry: Entry, wait_seconds: float, applied: tuple[tuple[str, str], ...]
     ) -> None:
-        def tell(outcome: Outcome) -> None:
+        def tell(answer: Answer) -> None:
             timer.cancel()
             call.gone = None
-            call.respond(decided(sale, entry, outcome, applied))
+            call.respond(answer)
 
         def time_is_up() -> None:
             give_up()
@@ -365,7 +374,11 @@ class Purchases:
             timer.cancel()
             give_up()
 
-        give_up = sale.wait(entry, tell)
+        if sale.is_reservation:
+            drawn = Watch(partial(is_told, sale, entry), lambda: tell(tell_entry(sale, entry, applied)))
+            give_up = sale.watch(drawn)
+        else:
+            give_up = sale.wait(entry, lambda outcome: tell(decided(sale, entry, outcome, applied)))
         timer = asyncio.get_running_loop().call_later(wait_seconds, time_is_up)
         call.gone = gone
 

@@ -9,6 +9,7 @@ from service.gateway import problems
 from service.gateway.admission import NotLogged, StoreGone
 from service.gateway.answers import Answer
 from service.gateway.book import Sale
+from service.store import keys
 
 
 def why_not_logged(sale: Sale, result: NotLogged | StoreGone, refused: Answer | None) -> Answer:
@@ -55,6 +56,8 @@ def refusal_of(sale: Sale) -> Answer | None:
     if sale.region in standing.cut_offs:
         return problems.region_cut_off(sale.region)
     match standing.lost_reason():
+        case "list_full":
+            return problems.list_full()
         case "sold_out":
             return problems.sold_out(standing.sold_out_at)
         case "cancelled":
@@ -71,6 +74,8 @@ def _stopped(sale: Sale, reason: str) -> Answer:
     """The store was stopped before this process heard why; with the last unit the stop names the decision."""
     why, _, decision = reason.partition(":")
     match why:
+        case keys.LIST_FULL:
+            return problems.list_full()
         case "cancelled":
             return problems.cancelled("see the sale's events")
         case "halted":

@@ -9,6 +9,7 @@ from typing import Final
 from model.vocabulary import Entry, Outcome
 from service.gateway.answers import Answer, encode
 from service.gateway.book import Sale
+from service.gateway.turns import body_of, is_drawn, state_of
 
 LONGEST_WAIT_SECONDS: Final = 60.0
 _RETRY_AFTER: Final = ("retry-after", "1")
@@ -78,7 +79,22 @@ def decided(sale: Sale, entry: Entry, outcome: Outcome, headers: tuple[tuple[str
     return Answer(200, decided_body(sale, entry, outcome), (location, *headers))
 
 
+def is_told(sale: Sale, entry: Entry) -> bool:
+    """Whether an entry has what its caller waits for: its outcome, in a reservation its place on the list."""
+    return is_drawn(sale, entry) if sale.is_reservation else sale.outcome(entry) is not None
+
+
 def tell_entry(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """An entry as it stands: 200 with its outcome, or 202."""
+    """An entry as it stands: 200 with its outcome, or its place on a reservation's list; or 202."""
+    if sale.is_reservation:
+        return tell_turn(sale, entry, headers)
     outcome = sale.outcome(entry)
     return pending(sale, entry, headers) if outcome is None else decided(sale, entry, outcome, headers)
+
+
+def tell_turn(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """The same, in a reservation."""
+    body = body_of(sale, entry, state_of(sale, entry))
+    if not is_drawn(sale, entry):
+        return accepted(sale, entry.request, body.decode(), headers)
+    return Answer(200, body, (("content-location", f"/v1/sales/{sale.id}/purchases/{entry.request}"), *headers))

@@ -19,8 +19,8 @@ HIGH_WATER_BYTES: Final = 65_536
 class TimedTransport(asyncio.Transport):
     """One connected socket under one protocol.
 
-    `received` is when the bytes that the protocol is being fed came; None where the kernel did not tell, or for
-    bytes that were read before.
+    `received` is when the last of the bytes that the protocol is being fed came, also of those that were read before;
+    None where the kernel did not tell.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class TimedTransport(asyncio.Transport):
         connected: socket.socket,
         protocol: asyncio.Protocol,
         receive_times: ReceiveTimes,
+        received: ReceivedAt | None,
     ) -> None:
         super().__init__({"socket": connected})
-        self.received: ReceivedAt | None = None
+        self.received = received
         self._loop = loop
         self._socket = connected
         self._protocol = protocol

@@ -60,6 +60,9 @@ ARBITER_NOTARY: Final = "arbiter:notary"
 
 PULSES_KEPT: Final = 16
 
+LIST_FULL: Final = "list_full"
+"""How a stop begins that stops purchases only."""
+
 
 def log(sale: str) -> str:
     """Stream: the region's log of a sale, a chunk of lines an entry (`chunks.py`)."""
@@ -76,13 +79,20 @@ def requests(sale: str) -> str:
     return f"{{{sale}}}:requests"
 
 
+def replies(sale: str) -> str:
+    """Hash, of a reservation: purchase to the number of the line that says what its holder said of the unit."""
+    return f"{{{sale}}}:replies"
+
+
 def mark(sale: str) -> str:
     """The region's mark, in nanoseconds; only ever raised."""
     return f"{{{sale}}}:mark"
 
 
 def stop(sale: str) -> str:
-    """Why the region's log takes no more entries; absent while it does."""
+    """Why the region's log takes no more entries; absent while it does. What begins with `LIST_FULL` stops purchases
+    only: what holders of reserved units say is still logged.
+    """
     return f"{{{sale}}}:stop"
 
 

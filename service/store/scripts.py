@@ -14,6 +14,7 @@ from service.store.opening import Store
 _NAMES: Final = (
     *("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint"),
     *("set_up", "sell", "give", "take"),
+    *("reply", "stop"),
 )
 
 

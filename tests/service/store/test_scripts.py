@@ -185,7 +185,20 @@ def test_a_sale_is_opened_once_for_a_proposal(client: "redis.Redis[bytes]", run:
 
 
 def test_every_script_says_its_contract_first() -> None:
-    for name in ("admit", "raise_mark", "append", "copy", "push", "open_sale", "set_up", "sell", "give", "take"):
+    for name in (
+        "admit",
+        "raise_mark",
+        "append",
+        "copy",
+        "push",
+        "open_sale",
+        "set_up",
+        "sell",
+        "give",
+        "take",
+        "reply",
+        "stop",
+    ):
         text = source(name)
         assert text.startswith("-- KEYS: ")
         assert "ARGV: " in text
