@@ -29,6 +29,7 @@
         │   ├── SaleNotSealedError      nor before it is sealed, moments later
         │   └── NotSignedYetError       no receipt before a region has signed its log, moments later
         ├── TooLateError            410: the sale is closed
+        ├── MisroutedError          421: regions route buyers each in its own way; for the operator to mend
         ├── InvalidError            422: `errors` name fields and rules
         │   ├── BelowReserveError
         │   ├── WrongCurrencyError
@@ -251,6 +252,10 @@ class NotSignedYetError(_SoonError):
 class TooLateError(ProblemError):
     statuses = (410,)
     types = ("too_late",)
+
+
+class MisroutedError(ProblemError):
+    statuses = (421,)
 
 
 class InvalidError(ProblemError):
