@@ -62,7 +62,7 @@ def test_buyers_do_not_notice_that_every_gateway_of_their_region_was_killed(
 ) -> None:
     """Who bought before finds that purchase; who buys meanwhile waits a little; who follows misses nothing."""
     gateways = ("gateway-south-0", "gateway-south-1")
-    sale = publish(opens_in=0.5, stock=BUYERS, lasts=600)
+    sale = publish(opens_in=0.5, stock=BUYERS, lasts=600, cut_off_ms=600_000)
     until(lambda: sale.state("south")["state"] == "open")
     shop, follower = (connect("south", patience_seconds=PATIENCE_SECONDS) for _ in range(2))
     with ThreadPoolExecutor(2) as aside:
