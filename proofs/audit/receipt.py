@@ -24,7 +24,7 @@ from proofs.audit.signing import read_checkpoint
 from proofs.findings import FindingError
 from proofs.signatures import WitnessKey
 
-__all__ = ["NotAReceiptError", "ReceiptReport", "audit_receipt"]
+__all__ = ["NotAReceiptError", "ReceiptReport", "audit_receipt", "check_receipt"]
 
 FORMAT: Final = "firstcome-receipt/1"
 LONGEST_RECEIPT_BYTES: Final = 1 << 20
@@ -61,7 +61,7 @@ def audit_receipt(
         NotABundleError: there is no bundle at that one.
     """
     told = ReceiptReport(str(path))
-    stated = _read(path)
+    stated = _read(str(path), _content(path))
     try:
         receipt = _check(told, stated, witness)
         if bundle is not None:
@@ -73,20 +73,38 @@ def audit_receipt(
     return told
 
 
-def _read(path: Path) -> dict[str, Any]:
+def check_receipt(content: bytes, witness: WitnessKey | None = None) -> ReceiptReport:
+    """Check a receipt by itself, as it came.
+
+    Raises:
+        NotAReceiptError: it is none.
+    """
+    told = ReceiptReport(FILE)
+    stated = _read(f"this {FILE}", content)
+    try:
+        _check(told, stated, witness)
+    except FindingError as error:
+        told.findings.append(error.finding)
+    return told
+
+
+def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(LONGEST_RECEIPT_BYTES + 1)
+            return file.read(LONGEST_RECEIPT_BYTES + 1)
     except (OSError, ValueError) as error:
         raise NotAReceiptError(f"{path} cannot be read ({error})") from error
+
+
+def _read(name: str, content: bytes) -> dict[str, Any]:
     if len(content) > LONGEST_RECEIPT_BYTES:
-        raise NotAReceiptError(f"{path} is longer than any receipt")
+        raise NotAReceiptError(f"{name} is longer than any receipt")
     try:
         stated = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise NotAReceiptError(f"{path} is no receipt: {error}") from error
+        raise NotAReceiptError(f"{name} is no receipt: {error}") from error
     if not isinstance(stated, dict) or stated.get("format") != FORMAT:
-        raise NotAReceiptError(f"{path} is no receipt: it does not say that its format is {FORMAT}")
+        raise NotAReceiptError(f"{name} is no receipt: it does not say that its format is {FORMAT}")
     return stated
 
 

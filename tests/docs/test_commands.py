@@ -1,21 +1,15 @@
 """The commands in the documentation run as written: README's session by hand, and every make target that is named."""
 
-import os
 import re
-import shlex
-import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.docs.conftest import DEADLINE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-DEADLINE_SECONDS = 60.0
 
 
 def commands(block: str) -> list[str]:
@@ -26,48 +20,15 @@ def commands(block: str) -> list[str]:
 BLOCKS = [commands(block) for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)]
 
 
-@pytest.fixture
-def by_hand(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """`firstcome serve` as README starts it, and the environment of the other terminal."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "FIRSTCOME_SERVE_LISTEN": address,
-        "FIRSTCOME_GATEWAY": f"http://{address}",
-    }
-    serve = next(command for block in BLOCKS for command in block if command == "firstcome serve")
-    with (tmp_path / "serve.log").open("wb") as log:
-        served = subprocess.Popen(shlex.split(serve), cwd=tmp_path, env=environment, stderr=log, stdout=log)
-    try:
-        yield {**environment, "FIRSTCOME_TOKEN": _token(tmp_path / "serve.log")}
-    finally:
-        served.send_signal(signal.SIGINT)
-        served.wait(DEADLINE_SECONDS)
-
-
-def _token(log: Path) -> str:
-    """The token that serve printed, once its gateway listens."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        text = log.read_text(errors="replace")
-        found = re.search(r"^export FIRSTCOME_TOKEN=(\S+)$", text, re.MULTILINE)
-        if found and "gateway listens" in text and "region reached" in text:
-            return found[1]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text(errors="replace"))
-
-
-def test_a_sale_by_hand_goes_as_the_readme_says(by_hand: dict[str, str], tmp_path: Path) -> None:
+def test_a_sale_by_hand_goes_as_the_readme_says(by_hand: dict[str, str], served: Path) -> None:
+    assert any("firstcome serve" in block for block in BLOCKS), "the fixture starts what README says"
     block = next(block for block in BLOCKS if any("sale publish" in command for command in block))
     script = "\n".join(
         [f"{command} && echo 'status 0' || echo 'status 1'" if "bob" in command else command for command in block]
     )
     ran = subprocess.run(
         ["bash", "-euc", script],
-        cwd=tmp_path,
+        cwd=served,
         env=by_hand,
         capture_output=True,
         text=True,
