@@ -43,7 +43,8 @@ ARGUMENTS: Final[dict[tuple[str, str], str]] = {
     ("polygon.chain", "if len(ordered) < 2:"): "Equivalent: each half of a chain of two points is one of them.",
     (
         "guards.uniform_price",
-        "return highest_losing_price + (highest_losing_price <= reserve_price) * (reserve_price - highest_losing_price)",
+        "return highest_losing_price + (highest_losing_price <= reserve_price) * "
+        "(reserve_price - highest_losing_price)",
     ): "Equivalent: where the two are equal, nothing is added either way.",
     (
         "polygon.hull",
