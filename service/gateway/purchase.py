@@ -57,9 +57,6 @@ _ID_CHARACTERS: Final = 20
 _IDS_AT_ONCE: Final = 256
 _FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
 
-Asked: TypeAlias = BuyerId | Bid
-"""What a call for one buyer asks for."""
-
 Many: TypeAlias = Buyers | list[Bid | Answer]
 """What a batch asks for; where an entry is bad, its problem."""
 
@@ -164,9 +161,10 @@ class Purchases:
             assert isinstance(found, Answer)
             return found
         claim: RegionName | None = None
-        asked: Asked | Many | Answer
+        price: int | None = None
+        asked: BuyerId | Many | Answer
         if self._claims or sale.takes_bids:
-            asked, claim = self._read(sale, call)
+            asked, price, claim = self._read(sale, call)
         else:
             asked = read_batch(call.body) if head.is_batch else read_purchase(call.body)
         if isinstance(asked, Answer):
@@ -179,26 +177,30 @@ class Purchases:
         if isinstance(asked, list):
             self._begin_batch(sale, call, asked, arrival, now_ns)
             return None
-        buyer, price = asked if isinstance(asked, Bid) else (asked, None)
         if isinstance(arrival, Arrival):
             tell = partial(self._told, sale, call, None)
-            attempt = Attempt(next(self._new_ids), buyer, arrival, now_ns, tell, price)
+            attempt = Attempt(next(self._new_ids), asked, arrival, now_ns, tell, price)
         elif arrival.at_once:
             return arrival.answer
         else:
             tell = partial(self._told, sale, call, arrival.answer)
-            attempt = Attempt("", buyer, None, now_ns, tell, price)
+            attempt = Attempt("", asked, None, now_ns, tell, price)
         self._admission.add(sale.id, attempt, sale.script)
         return None
 
-    def _read(self, sale: Sale, call: Call) -> tuple[Asked | Many | Answer, RegionName | None]:
-        """What is asked for where it may be more than a buyer's name: a bid, a claim. And the home that is claimed."""
-        body = call.body
+    def _read(self, sale: Sale, call: Call) -> tuple[BuyerId | Many | Answer, int | None, RegionName | None]:
+        """Who asks where a body may say more than that; and the price that is bid, and the home that is claimed."""
+        body, claim = call.body, None
         if call.head.is_batch:
-            return read_bids(body, sale.terms) if sale.takes_bids else read_batch(body), None
+            return read_bids(body, sale.terms) if sale.takes_bids else read_batch(body), None, None
         if not sale.takes_bids:
-            return _read_claimed(body)
-        return read_claimed_bid(body, sale.terms) if self._claims else (read_bid(body, sale.terms), None)
+            buyer, claim = _read_claimed(body)
+            return buyer, None, claim
+        if self._claims:
+            bid, claim = read_claimed_bid(body, sale.terms)
+        else:
+            bid = read_bid(body, sale.terms)
+        return (bid.buyer, bid.price, claim) if isinstance(bid, Bid) else (bid, None, claim)
 
     def _begin_batch(self, sale: Sale, call: Call, batch: Many, arrival: Arrival | Refused, now_ns: int) -> None:
         """Every entry goes its own way, under one arrival."""
@@ -239,12 +241,12 @@ class Purchases:
         return queue.refuses(now_ns, waited_ns, call.head.is_batch, self._admission.in_flight < KEPT_IN_FLIGHT)
 
     def _elsewhere(
-        self, sale: Sale, head: Head, asked: Asked | Many, claim: RegionName | None
+        self, sale: Sale, head: Head, asked: BuyerId | Many, claim: RegionName | None
     ) -> Elsewhere | Answer | None:
         """Where a call belongs, if not here. A batch has no home but a central sale's."""
         home: RegionName | Answer = sale.terms.central_region or self._region
-        if not isinstance(asked, list):
-            home = home_of(sale.terms, asked.buyer if isinstance(asked, Bid) else asked, claim)
+        if isinstance(asked, str):
+            home = home_of(sale.terms, asked, claim)
         if isinstance(home, Answer):
             return home
         return route(self.peers.settings, self._region, sale, home, head.was_routed, self.peers.is_up)

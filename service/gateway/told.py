@@ -33,11 +33,11 @@ def pending_body(
     sale: Sale, request: str, buyer: str, seq: int, stamp_ns: int, bound_ns: int, price: int | None = None
 ) -> str:
     """An entry that is on disk and not decided yet, as JSON."""
-    bid = "" if price is None else f',"price":{price},"currency":"{sale.terms.currency}"'
-    return (
+    body = (
         f'{{"id":"{request}","sale":"{sale.id}","buyer":"{buyer}","state":"pending","region":"{sale.region}",'
-        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"{bid}}}'
+        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"}}'
     )
+    return body if price is None else f'{body[:-1]},"price":{price},"currency":"{sale.terms.currency}"}}'
 
 
 def decided_body(sale: Sale, entry: Entry, outcome: Outcome) -> bytes:
