@@ -33,6 +33,8 @@ SCOPES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "show_a_receipt": ("purchase", "audit", "operate"),
     "download_the_ledger": ("audit", "operate"),
     "fence_a_region_out": ("operate",),
+    "confirm_a_purchase": ("purchase",),
+    "give_a_purchase_back": ("purchase",),
     "tell_monitoring": ("operate", "audit"),
     "health": (),
     "readiness": (),

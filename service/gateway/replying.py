@@ -97,10 +97,8 @@ class Replies:
                 return problems.unknown_purchase(purchase, sale.region)
             if found.entry.buyer != buyer:
                 return problems.not_yours()
-            refusal = await self._log(sale, found, says, came)
-            if isinstance(refusal, Answer):
-                return refusal
-            return await _told(sale, refusal, says, wait_seconds)
+            said = await self._log(sale, found, says, came)
+            return said if isinstance(said, Answer) else await _told(sale, said, says, wait_seconds)
         except (RedisError, OSError):
             return problems.store_gone()
 
@@ -213,7 +211,7 @@ def add_reply_calls(app: FastAPI, replies: Replies) -> None:
         request: Request,
         sale: str,
         purchase: str,
-        buyer: Annotated[str, Query(description="whose purchase it is")],
+        buyer: Annotated[str, Query(description="whose purchase it is; required")] = "",
         prefer: Annotated[str | None, _PREFER] = None,  # noqa: ARG001
     ) -> Response:
         """Give a held unit back: it goes to the next in line. 202 once that is logged, 200 once it is decided."""

@@ -183,6 +183,10 @@ def _calls(sales: Sales) -> Iterator[tuple[str, str, str, Any]]:
     yield "POST", f"{sale}/beacon", "/v1/sales/nosuch/beacon", {}
     yield "POST", f"{sale}/fence", f"/v1/sales/{sales.open}/fence", {"region": "here", "reason": "x"}
     yield "GET", f"{sale}/purchases/{{purchase}}", f"/v1/sales/{sales.open}/purchases/x", None
+    for body in ({"buyer": "somebody"}, {}):
+        purchase = f"/v1/sales/{sales.open}/purchases/x"
+        yield "POST", f"{sale}/purchases/{{purchase}}/confirm", f"{purchase}/confirm", body
+        yield "DELETE", f"{sale}/purchases/{{purchase}}", f"{purchase}?buyer={body.get('buyer', '')}", None
     yield "GET", f"{sale}/purchases/{{purchase}}/receipt", f"/v1/sales/{sales.open}/purchases/x/receipt", None
     yield "GET", f"{sale}/ledger", f"/v1/sales/{sales.open}/ledger", None
     yield "GET", f"{sale}/events", "/v1/sales/nosuch/events", None
