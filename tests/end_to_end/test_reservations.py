@@ -215,7 +215,7 @@ def test_no_unit_is_with_two_people_and_no_acknowledged_confirmation_is_lost(
         print(dict(sorted(reached.items())))
         assert reached["Held"] > UNITS
         assert reached["confirm: won "] > 0
-        assert reached["list_full"] > 0
+        assert reached["Listed"] > 0
 
 
 def test_when_everybody_else_lets_go_the_last_in_line_gets_the_unit(

@@ -170,6 +170,7 @@ def test_a_buyer_in_two_regions_has_one_place(small_world: World, here: Gateway)
     assert there.call("GET", sale.path(first["id"])).problem == "unknown_purchase"
     assert there.call("POST", sale.path(first["id"]) + "/confirm", {"buyer": "ann"}).problem == "unknown_purchase"
     assert sale.confirm(first["id"], "ann", prefer="wait=10").json["state"] == "won"
+    assert sale.enter("bob").json["state"] == "held", "so that there is another look, which counts ann's other entry"
     told = until(lambda: answer if (answer := there.call("GET", path)).json["state"] == "lost" else None).json
     assert (told["reason"], told["of"]) == ("duplicate", first["id"])
 
