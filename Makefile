@@ -45,7 +45,7 @@ demo: $(READY)
 COMPUTING := tests/model tests/proofs tests/refinement
 CLOCKS := tests/clockd tests/ops
 WAITING := tests/service tests/docs
-SALES := tests/end_to_end
+SALES := tests/end_to_end tests/firstcome
 FAULTS := tests/faults
 PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12
 

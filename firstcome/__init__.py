@@ -57,11 +57,13 @@ from firstcome.problems import (
     UnknownPurchaseError,
     UnknownSaleError,
     UnreachableError,
+    WebhookError,
     WrongCurrencyError,
 )
 from firstcome.receipts import Receipt
 from firstcome.receipts import checked as check_receipt
 from firstcome.records import UNDECIDED, Bid, Event, Purchase, PurchaseRef, Sale, SaleTerms
+from firstcome.webhooks import WebhookMessage, check_webhook
 
 __all__ = [
     "UNDECIDED",
@@ -121,6 +123,9 @@ __all__ = [
     "UnknownPurchaseError",
     "UnknownSaleError",
     "UnreachableError",
+    "WebhookError",
+    "WebhookMessage",
     "WrongCurrencyError",
     "check_receipt",
+    "check_webhook",
 ]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from firstcome.exchange import ANSWER_NS, SECOND_NS, Ask, Call, Reply, asked, paused
+from firstcome.exchange import SECOND_NS, Ask, Call, Reply, asked, paused
 from firstcome.patience import pause
 from firstcome.problems import (
     AlreadyDecidedError,
@@ -246,7 +246,7 @@ def _patient(ask: Ask, seconds: int) -> Ask:
     if seconds <= 0:
         return ask
     seconds = min(seconds, LONGEST_WAIT_SECONDS)
-    return replace(ask, headers={**ask.headers, "prefer": f"wait={seconds}"}, within_ns=ANSWER_NS + seconds * SECOND_NS)
+    return replace(ask, headers={**ask.headers, "prefer": f"wait={seconds}"}, waits_ns=seconds * SECOND_NS)
 
 
 def sale_path(sale: str) -> str:

@@ -33,7 +33,9 @@ class Ask:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     within_ns: int = ANSWER_NS
-    """How long the answer may take."""
+    """How long the answer may take, or the next piece of it."""
+    waits_ns: int = 0
+    """How long the gateway is asked to wait before it answers: on top of that, and of anybody's patience."""
     into: Path | None = None
     """The file that the body of a 200 goes to, whole or not at all; the reply's own is then empty."""
 

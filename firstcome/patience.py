@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from firstcome.exchange import ANSWER_NS, SECOND_NS, Ask, Call, Heard, Lost, Pause, Reply, Step, T
+from firstcome.exchange import SECOND_NS, Ask, Call, Heard, Lost, Pause, Reply, Step, T
 from firstcome.problems import FirstcomeError, ProblemError, UnreachableError, problem_of
 
 FIRST_PAUSE_NS: Final = SECOND_NS // 10
@@ -81,10 +81,11 @@ def least_pause_ns(trouble: FirstcomeError) -> int:
 
 
 def _answered(first: Ask, patience: Patience, now_ns: int) -> Generator[Step, Heard, Reply]:
-    deadline_ns = now_ns + patience.longest_ns + first.within_ns - ANSWER_NS
+    deadline_ns = now_ns + patience.longest_ns + first.waits_ns
     ask, tries, redirects = first, 0, 0
     while True:
-        heard = yield replace(ask, within_ns=min(ask.within_ns, max(deadline_ns - now_ns, SECOND_NS)))
+        left_ns = max(deadline_ns - now_ns, SECOND_NS)
+        heard = yield replace(ask, within_ns=min(ask.within_ns + ask.waits_ns, left_ns), waits_ns=0)
         if isinstance(heard, Reply) and heard.status == 307 and redirects < MOST_REDIRECTS:
             ask, redirects = replace(ask, path=_elsewhere(patience.gateway, ask, heard)), redirects + 1
             now_ns = heard.at_ns

@@ -4,6 +4,7 @@
     ├── UnreachableError            no gateway answered in time; what was asked may have been done
     ├── BadAnswerError              something answered that is no gateway of Firstcome, or of another version
     ├── ReceiptError                a receipt does not prove what it says; `findings` say why
+    ├── WebhookError                a message by webhook that is not signed with a secret of yours, or is no message
     ├── UndecidedError              a wait ended before the decision; `purchase` is how it stands (a TimeoutError too)
     └── ProblemError                a gateway said no, with a problem document (RFC 9457)
         ├── RequestError            400, 405, 408, 411, 413, 431: no request as it should be
@@ -85,6 +86,10 @@ class ReceiptError(FirstcomeError):
     def __init__(self, findings: Iterable[str]) -> None:
         self.findings = tuple(findings)
         super().__init__("; ".join(self.findings))
+
+
+class WebhookError(FirstcomeError):
+    """A message by webhook that is not signed with a secret of yours, or is no message."""
 
 
 class UndecidedError(FirstcomeError, TimeoutError):

@@ -52,7 +52,7 @@ def enter(shop: Any, sale: str, buyer: str) -> Purchase:
 
 def test_a_sale_from_publishing_to_its_audit(connect: Connect, publish: Callable[..., Outing], tmp_path: Path) -> None:
     """One sale: who wins and who loses is told by each call alike, and by receipts, events and the bundle."""
-    sale = publish(opens_in=1.0, stock=1)
+    sale = publish(opens_in=1.5, stock=1)
     shop = connect()
     until(lambda: shop.sale(sale.sale).state == "open")
 
@@ -117,7 +117,7 @@ def test_times_go_out_and_come_back_as_aware_datetimes(connect: Connect) -> None
 
 
 def test_a_batch_has_an_outcome_for_every_entry(connect: Connect, publish: Callable[..., Outing]) -> None:
-    sale = publish(opens_in=0.5, lobby=0.2, stock=2, lasts=2)
+    sale = publish(opens_in=1.5, lobby=0.2, stock=2, lasts=2)
     shop = connect()
     until(lambda: shop.sale(sale.sale).state == "open")
     ada, bad, bob, again = shop.purchases(sale.sale, ["ada", "not an id", "bob", "ada"])
@@ -134,7 +134,7 @@ def test_a_wait_that_ends_too_soon_says_how_the_purchase_stands(
     connect: Connect, publish: Callable[..., Outing]
 ) -> None:
     """Whoever comes into the lobby is drawn at the opening, and no sooner."""
-    sale = publish(opens_in=0.3, lobby=60, lasts=1)
+    sale = publish(opens_in=1.5, lobby=60, lasts=1)
     shop = connect()
     ada = enter(shop, sale.sale, "ada")
     with pytest.raises(UndecidedError) as ended:
@@ -163,7 +163,7 @@ def test_what_cannot_be_is_said_at_once(connect: Connect, publish: Callable[...,
     with pytest.raises(ValueError, match="says no zone"):
         shop.publish(stock=1, **{**terms, "opens": datetime(2030, 1, 1)})  # noqa: DTZ001  (that is the point)
 
-    sale = publish(opens_in=0.3, lasts=0.3, regions=("north",))
+    sale = publish(opens_in=1.5, lasts=0.3, regions=("north",))
     with pytest.raises(SaleNotOverError):
         shop.ledger(sale.sale, sale.folder)
     with pytest.raises(NotSoldHereError):
@@ -178,7 +178,7 @@ def test_what_cannot_be_is_said_at_once(connect: Connect, publish: Callable[...,
 
 
 def test_a_receipt_is_not_believed(connect: Connect, publish: Callable[..., Outing]) -> None:
-    sale = publish(opens_in=0.5, stock=5)
+    sale = publish(opens_in=1.5, stock=5)
     shop = connect()
     until(lambda: shop.sale(sale.sale).state == "open")
     ada, bob = shop.purchases(sale.sale, ["ada", "bob"])

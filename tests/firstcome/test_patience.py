@@ -166,3 +166,11 @@ def test_a_wait_asks_for_what_is_left_of_it_and_does_not_hammer() -> None:
 def test_an_answer_of_somebody_else_is_an_error_of_its_own() -> None:
     for body in (b"", b"<html>", b"[]", b"{}", b"\xff", b"[" * 100_000, PENDING.replace(b'"5"', b'"five"')):
         assert type(Told(purchase("s", "ada"), reply(200, body)).error).__name__ == "BadAnswerError"
+
+
+def test_a_wait_that_was_asked_for_is_on_top_of_patience() -> None:
+    told = Told(purchase("s", "ada", wait_seconds=50), LOST, reply(202, PENDING), patience_seconds=5)
+    assert told.result.state == "pending"
+    assert told.asked[0].headers == {"prefer": "wait=50"}
+    assert [5 * SECOND_NS < ask.within_ns <= 55 * SECOND_NS for ask in told.asked] == [True, True]
+    assert Told(purchase("s", "ada", wait_seconds=5_000), reply(202, PENDING)).asked[0].headers == {"prefer": "wait=60"}
