@@ -68,6 +68,7 @@ REQUESTS: Final[dict[str, Any]] = {
     "publish_a_sale": TERMS,
     "cancel_a_sale": {"reason": "the wrong price was announced"},
     "purchase": {"buyer": "ada"},
+    "confirm_a_purchase": {"buyer": "ada"},
     "purchase_batch": {"purchases": [{"buyer": "bob"}, {"buyer": "b b"}]},
     "fence_a_region_out": {"region": "frankfurt", "reason": "the data centre is lost"},
 }

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from model import guards
 from model.holds import Turn
 from model.replies import reply_line_halves
-from model.vocabulary import BuyerId, Reply, ReplyKind, is_id
+from model.vocabulary import ID_FORM, BuyerId, Reply, ReplyKind, is_id
 from service.gateway import openapi, problems
 from service.gateway.admission import Arrival
 from service.gateway.answers import Answer
@@ -97,8 +97,10 @@ class Replies:
                 return problems.unknown_purchase(purchase, sale.region)
             if found.entry.buyer != buyer:
                 return problems.not_yours()
-            said = await self._log(sale, found, says, came)
-            return said if isinstance(said, Answer) else await _told(sale, said, says, wait_seconds)
+            refusal = await self._log(sale, found, says, came)
+            if isinstance(refusal, Answer):
+                return refusal
+            return await _told(sale, refusal, says, wait_seconds)
         except (RedisError, OSError):
             return problems.store_gone()
 
@@ -211,7 +213,7 @@ def add_reply_calls(app: FastAPI, replies: Replies) -> None:
         request: Request,
         sale: str,
         purchase: str,
-        buyer: Annotated[str, Query(description="whose purchase it is; required")] = "",
+        buyer: Annotated[str, Query(description="whose purchase it is", json_schema_extra={"pattern": f"^{ID_FORM}$"})],
         prefer: Annotated[str | None, _PREFER] = None,  # noqa: ARG001
     ) -> Response:
         """Give a held unit back: it goes to the next in line. 202 once that is logged, 200 once it is decided."""

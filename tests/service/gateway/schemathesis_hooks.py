@@ -14,8 +14,10 @@ from whenever import Instant
 from service.gateway.examples import PENDING, TERMS
 
 ZONES = sorted(whenever.available_timezones() - {"Factory"})
-OPEN_SALE, PURCHASE = os.environ["FIRSTCOME_OPEN_SALE"], os.environ["FIRSTCOME_PURCHASE"]
-"""A sale that is open, and a purchase of it."""
+FLASH, AUCTION, RESERVATION = OPEN_SALES = os.environ["FIRSTCOME_OPEN_SALES"].split()
+"""Sales that are open, one of each kind."""
+PURCHASES = dict(zip(OPEN_SALES, os.environ["FIRSTCOME_PURCHASES"].split(), strict=True))
+"""A purchase in each, by the buyer `first`."""
 
 schemathesis.openapi.format("iana-zone", st.sampled_from(ZONES))
 schemathesis.openapi.format(
@@ -41,24 +43,39 @@ def map_body(_: schemathesis.HookContext, body: Any) -> Any:
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, **_: Any) -> None:
-    """Whoever buys at some sale or other does so at the one that is open, and nobody stops that one.
+    """Whoever buys at some sale or other does so at one that is open, and nobody stops those.
 
-    Left to itself schemathesis takes ids from examples and from answers: sales that are not there, or cancelled. And
-    the gateway that is asked takes no claims of a buyer's home, as a gateway may.
+    Left to itself schemathesis takes ids from examples and from answers: sales that are not there, or cancelled.
     """
-    is_allowed = case.meta is None or case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE
-    if is_allowed and isinstance(case.body, dict):
-        case.body.pop("home", None)
     called, path = label(context), case.path_parameters
     if path is None or not isinstance(path.get("sale"), str):
         return
     if called.endswith(("/cancel", "/fence", "/events")):
-        if path["sale"] == OPEN_SALE:
+        if path["sale"] in OPEN_SALES:
             path["sale"] = "nosuch"
     elif "/purchases" in called and re.fullmatch("[0-9a-f]{32}", path["sale"]):
-        path["sale"] = OPEN_SALE
-        if path.get("purchase") == PENDING["id"]:
-            path["purchase"] = PURCHASE
+        path["sale"] = FLASH
+        if case.meta is None or case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
+            path["sale"] = fitted(called, case.body)
+        if path.get("purchase") == PENDING["id"] or called.endswith("/confirm"):
+            path["purchase"] = PURCHASES[path["sale"]]
+
+
+def fitted(called: str, body: Any) -> str:
+    """The sale for a good body, which is completed: bids in the auction's currency, a confirmation by who bought. The
+    gateway that is asked takes no claims of a buyer's home, as a gateway may.
+    """
+    if called.endswith("/confirm"):
+        body["buyer"] = "first"
+        return RESERVATION
+    if not called.endswith("/purchases") or not isinstance(body, dict):
+        return FLASH
+    body.pop("home", None)
+    if "price" in body:
+        body["currency"] = "EUR"
+        return AUCTION
+    body.pop("currency", None)
+    return RESERVATION if len(body["buyer"]) % 2 else FLASH
 
 
 def label(context: schemathesis.HookContext) -> str:

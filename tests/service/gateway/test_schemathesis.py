@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,22 @@ def lone_world() -> Iterator[World]:
 @pytest.mark.timeout(1_800)
 def test_schemathesis_finds_nothing(lone_world: World, tmp_path: Path) -> None:
     gateway = Gateway(lone_world.ports[REGION], lone_world.token)
-    open_sale = publish(gateway, terms(0.5, stock=1_000_000, regions=[REGION]))
-    bought = until(lambda: (answer := gateway.buy(open_sale, "first", prefer="wait=30")).status == 200 and answer.json)
+    kinds: list[dict[str, Any]] = [
+        {"stock": 1_000_000},
+        {"kind": "auction", "currency": "EUR"},
+        {"kind": "reservation", "hold_ns": str(3_600 * 10**9), "stock": 1_000},
+    ]
+    sales = [publish(gateway, terms(0.5, regions=[REGION], **fields)) for fields in kinds]
+    bodies = [{"buyer": "first"}, {"buyer": "first", "price": 5}, {"buyer": "first"}]
+    bought = [
+        until(
+            lambda sale=sale, body=body: (
+                (answer := gateway.call("POST", f"/v1/sales/{sale}/purchases", body)).status in {200, 202}
+                and answer.json["id"]
+            )
+        )
+        for sale, body in zip(sales, bodies, strict=True)
+    ]
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
@@ -46,8 +61,8 @@ def test_schemathesis_finds_nothing(lone_world: World, tmp_path: Path) -> None:
         env={
             **os.environ,
             "FIRSTCOME_TOKEN": gateway.token,
-            "FIRSTCOME_OPEN_SALE": open_sale,
-            "FIRSTCOME_PURCHASE": bought["id"],
+            "FIRSTCOME_OPEN_SALES": " ".join(sales),
+            "FIRSTCOME_PURCHASES": " ".join(bought),
             "FIRSTCOME_HOOKS": str(HERE / "schemathesis_hooks.py"),
         },
         cwd=tmp_path,
@@ -69,6 +84,7 @@ def test_schemathesis_finds_nothing(lone_world: World, tmp_path: Path) -> None:
         "POST /v1/sales/{}/purchases:batch",
         "GET /v1/sales/{}/purchases/{}",
         "GET /v1/sales/{}/purchases/{}/receipt",
+        "POST /v1/sales/{}/purchases/{}/confirm",
         "GET /v1/sales/{}/events",
         "GET /v1/clock",
     }, reached
