@@ -135,8 +135,8 @@ def a_hold_is_settled_in_time_whether_a_region_is_heard_or_not() -> Argument:
 
 @obligation
 def what_is_told_of_when_one_will_know_never_gets_worse_and_is_kept() -> Argument:
-    """Told when the first in line will know, and each behind them a hold and its settling later: when a unit is given
-    on by then, everybody behind is told the same or sooner, and it is true of the next again."""
+    """Told when the first in line knows, and each behind a hold and its settling later: when a unit goes on by then,
+    whoever is behind is told no later than before, and it is true of the next again."""
     head_by, greatest, settles, rest, ahead_times_round = Ints("head_by greatest settles rest ahead_times_round")
     # `greatest` is the greatest end of all holds before a unit was given on, and `rest` after that.
     until_now = guards.held_until_ns(latest, hold)
