@@ -1,11 +1,13 @@
 """Why a purchase came out as it did: what the draw was like that served it. Pure; derived, never part of a log.
 
-For each winner: the earliest place that waited then, how many were in the pot, and how far every region had been heard.
+For each who was drawn (who won, or got a place on a reservation's list): the earliest place that waited then, how many
+were in the pot, and how far every region had been heard.
 It follows from the logs and the decision log alone, and needs no replay. *Final is final*: a pot that was drawn from is
 complete, so it is the pot of all that ever counted, less those who were served before. With all places in order, it is
 everything up to *earliest + W*; and whoever was served before had a place below that, since the earliest only rises.
 
-The arbiter's notary works this out once a sale is over; an audit does the same again, or replays.
+The arbiter's notary works this out once a sale is over; an audit does the same again, or replays. Bids are drawn among
+equal ones only: `why_bids.py`.
 """
 
 from bisect import bisect_right
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 from model import guards
 from model.terms import Terms
-from model.vocabulary import CutOff, Decision, RegionName, RequestId, Seen, Won
+from model.vocabulary import CutOff, Decision, Held, Listed, RegionName, RequestId, Seen, Won
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Draw:
 
 
 def frontiers(terms: Terms, decisions: Iterable[Decision]) -> dict[RequestId, int]:
-    """The frontier at each winner's draw, in serving order: the least mark of the regions then still in the sale."""
+    """The frontier at each draw, in serving order, by who was drawn: the least mark of the regions then still in the
+    sale."""
     marks_ns: dict[RegionName, int] = {}
     known: dict[RequestId, int] = {}
     for decision in decisions:
@@ -36,8 +39,8 @@ def frontiers(terms: Terms, decisions: Iterable[Decision]) -> dict[RequestId, in
                 marks_ns = {name: seen.mark_ns for name, seen in regions.items()}
             case CutOff(region):
                 marks_ns.pop(region, None)
-            case Won(request):
-                known[request] = min(marks_ns.values(), default=terms.last_stamp_ns + 1)
+            case Won(request) | Listed(request) | Held(request):
+                known.setdefault(request, min(marks_ns.values(), default=terms.last_stamp_ns + 1))
             case _:
                 pass
     return known

@@ -9,13 +9,15 @@ stop on what the former left standing:
 3. `signing.py`: manifest and checkpoints are signed by the keys that the terms name.
 4. `clocks.py`, `journal.py`: what each host's clock could know, from the raw timestamps.
 5. `logs.py`: each region's log, gapless and chained; no stamp surer than its clock. Where units are sold at the door,
-   `door.py`: each step of a share; `places.py`: who took what others gave, and where every unit is.
+   `door.py`: each step of a share; `places.py`: who took what others gave, and where every unit is. Where they are
+   held, `replies.py`: what holders said.
 6. `decisions.py`: every decision replayed.
 7. `outcomes.py`: every outcome derived.
 8. `promises.py`: every promise of `model/invariants.py`.
-9. `back_dating.py`, `fairness.py`, `demand.py`: what cannot be decided from files, measured as far as they allow.
+9. `back_dating.py`, `fairness.py`, `demand.py`, `bidding.py`, `turns.py`: what cannot be decided from files, measured
+   as far as they allow, and what happened, counted.
 
-What differs by the method of a sale is listed in `methods.py`, and nowhere else.
+What differs by the way of selling is listed in `methods.py`, and nowhere else.
 
 A stop that cannot be made because an earlier one failed is left out: its findings would be echoes. Logs are streamed,
 three times; memory grows with the number of requests (the model must know who waits: some 450 bytes each where all wait
@@ -123,7 +125,7 @@ def _report(case: Case, evidence: Evidence, path: str) -> Report:
         sale="" if case.terms is None else case.terms.sale(),
         findings=tuple(dict.fromkeys(case.findings)),
         requests=sum(log.entries for log in (case.logs or {}).values()),
-        winners=kinds["won"] + sold_at_the_door,
+        winners=kinds["won"] + kinds["confirmed"] + sold_at_the_door,
         decisions=0 if decided is None else decided.records,
         kinds={each: kinds[each] for each in method.kinds}
         | {f"lost: {reason}": reasons[reason] for reason in method.reasons},
@@ -133,8 +135,12 @@ def _report(case: Case, evidence: Evidence, path: str) -> Report:
         clocks=tuple(evidence.hosts.values()),
         back_dating=room,
         fairness=method.fairness(case),
+        list_fairness=method.list_fairness(case),
         series=series.collect(case, method.winners_ns),
         demand=method.demand(case),
+        bidding=method.bidding(case),
+        turns=method.turns(case),
+        opens_ns=None if case.terms is None else case.terms.opens_ns,
         places=case.places,
         refusals=tuple(case.refusals),
     )
@@ -148,6 +154,11 @@ def _not_checked(case: Case) -> list[str]:
             "another."
         )
     sentences += case.not_checked
+    if case.terms is not None and case.terms.kind == "auction":
+        sentences.append(
+            "Whether somebody knew others' bids when bidding: they are in the stores of the regions, and whoever runs "
+            "those can read them."
+        )
     decided = case.decided
     standing = None if decided is None else decided.standing
     left = () if decided is None else decided.decisions

@@ -17,7 +17,7 @@ from model.note import Checkpoint
 from model.outcomes import Standing
 from model.stated import Keys
 from model.terms import Terms
-from model.vocabulary import BeaconValue, Decision, Entry, Head, Line, Outcome, RegionName, Units
+from model.vocabulary import BeaconValue, Decision, Entry, Head, Line, Outcome, RegionName, Reply, Units
 from proofs.bundle import Bundle
 from proofs.findings import Finding, FindingError, shortened
 from proofs.signatures import WitnessKey
@@ -63,8 +63,14 @@ class Log:
     """A hash of each buyer's name: the same name has the same, and other names almost surely others."""
     clocks: Counter[str] = field(default_factory=Counter)
     """By host, how many stamps."""
+    seqs: "array[int] | None" = None
+    """By entry the number of its line; None where every line is an entry."""
+    prices: "array[int]" = field(default_factory=lambda: array("q"))
+    """By entry what it bids; empty where there are no bids."""
+    replies: list[Reply] = field(default_factory=list)
+    """What holders of reserved units said, in order."""
     door: "Door | None" = None
-    """What was sold at the door here; None in an ordered sale, where every line is an entry."""
+    """What was sold at the door here; None in an ordered sale."""
 
     @property
     def entries(self) -> int:
@@ -73,19 +79,17 @@ class Log:
 
     def entries_up_to(self, seq: int) -> int:
         """How many of the first `seq` lines are entries."""
-        return seq if self.door is None else bisect_right(self.door.seqs, seq)
+        return seq if self.seqs is None else bisect_right(self.seqs, seq)
 
     def seq_of(self, place: int) -> int:
         """The number of the line of an entry, by its place among entries from 0."""
-        return place + 1 if self.door is None else self.door.seqs[place]
+        return place + 1 if self.seqs is None else self.seqs[place]
 
 
 @dataclass(slots=True)
 class Door:
     """What one region sold, gave and took, where units are sold at the door."""
 
-    seqs: "array[int]" = field(default_factory=lambda: array("q"))
-    """By entry the number of its line."""
     units: "array[int]" = field(default_factory=lambda: array("q"))
     """By entry the unit that it got."""
     moves: list[Line] = field(default_factory=list)
@@ -127,11 +131,13 @@ class Decided:
     kinds: Counter[str]
     decisions: list[Decision]
     """All but `seen` records."""
+    at_look: "array[int]"
+    """By decision, which look it follows; -1 before the first."""
     looks: Looks
     standing: Standing
     over_at_look: int
     """From this look on nobody could enter any more to any effect: the sale was sold out, cancelled or halted before
-    it, or, where it waits for a beacon, every entry was in."""
+    it, its list was full, or, where it waits for a beacon, every entry was in."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ that is what `back_dating.py` measures lateness by. Looks are kept as columns, o
 stock). At the first record that does not hold reading ends: nothing after it means anything.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,18 @@ from model.columns import LINES_AT_ONCE
 from model.deliveries import Deliveries
 from model.outcomes import Standing
 from model.replay import Replay
-from model.vocabulary import BeaconValue, Closed, Contradiction, CutOff, Decision, Halted, Naming, RegionName, Seen
+from model.vocabulary import (
+    BeaconValue,
+    Closed,
+    Contradiction,
+    CutOff,
+    Decision,
+    Halted,
+    ListFull,
+    Naming,
+    RegionName,
+    Seen,
+)
 from proofs.audit.beacon import check_entered
 from proofs.audit.case import DECISIONS, Apart, Case, Decided, Looks, RegionLooks, Replayed, log_file
 from proofs.audit.signed_tree import SignedTree
@@ -57,7 +69,7 @@ def _replay(case: Case) -> Decided | None:
     replay = Replay(case.terms, case.seed, lines)
     tree = SignedTree(case.checkpoints.get("decisions")) if case.keys is not None else None
     index, head, looks, standing = -1, wire.FIRST_HEAD, Looks(), Standing(case.terms)
-    kinds, decisions, over_at_look = Counter[str](), list[Decision](), -1
+    kinds, decisions, at_look, over_at_look = Counter[str](), list[Decision](), array("q"), -1
     for index, line in enumerate(case.bundle.lines(DECISIONS)):
         with _told_as_finding(DECISIONS, index + 1):
             decision = wire.parse_decision_line(index, line)
@@ -69,12 +81,14 @@ def _replay(case: Case) -> Decided | None:
         if isinstance(decision, BeaconValue) and decision != case.beacon:
             rule = "the beacon's value is the one that the seed's file tells, and that its chain has signed"
             raise FindingError(DECISIONS, index + 1, rule, decision.signature)
-        if over_at_look < 0 and (replay.fold.is_decided or replay.fold.is_complete):
+        is_full = standing.holds.is_full or isinstance(decision, ListFull)
+        if over_at_look < 0 and (replay.fold.is_decided or replay.fold.is_complete or is_full):
             over_at_look = len(looks)
         winner = replay.fold.buyer_of(decision.request) if isinstance(decision, Naming) else None
         standing.apply(decision, winner)
         if not isinstance(decision, Seen):
             decisions.append(decision)
+            at_look.append(len(looks) - 1)
         if tree is not None:
             tree.extend([line], head)
         head = wire.extend(head, line)
@@ -94,6 +108,7 @@ def _replay(case: Case) -> Decided | None:
         tree.root() if tree is not None else b"",
         kinds,
         decisions,
+        at_look,
         looks,
         standing,
         len(looks) if over_at_look < 0 else over_at_look,
@@ -103,7 +118,8 @@ def _replay(case: Case) -> Decided | None:
 def kind(decision: Decision) -> str:
     """The type of a record, as its line says it."""
     name = type(decision).__name__
-    return {"SoldOut": "sold_out", "CutOff": "cut_off", "BeaconValue": "beacon"}.get(name, name.lower())
+    told = {"SoldOut": "sold_out", "CutOff": "cut_off", "BeaconValue": "beacon", "ListFull": "list_full"}
+    return told.get(name, name.lower())
 
 
 def _deliver(fold: Deliveries, lines: "_LinesInTurn", seen: Seen) -> None:

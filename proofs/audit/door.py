@@ -5,6 +5,7 @@ the unit that is sold is the first that was free, whether what is given was ther
 region says of another is asked later, when all logs were read (`places.py`).
 """
 
+from array import array
 from collections.abc import Sequence
 
 from model import moves
@@ -23,7 +24,8 @@ class DoorLog:
         assert case.terms is not None
         self._terms: Terms = case.terms
         self._log, self._share = log, Share(log.region)
-        self._door = log.door = Door()
+        self._door, self._seqs = Door(), array("q")
+        log.door, log.seqs = self._door, self._seqs
 
     def block(self, lines: Sequence[bytes]) -> Entries:
         """The entries of the next lines; the other lines are kept."""
@@ -33,7 +35,7 @@ class DoorLog:
             if isinstance(record, Entry):
                 assert record.unit is not None
                 entries.append(record)
-                self._door.seqs.append(number)
+                self._seqs.append(number)
                 self._door.units.append(record.unit)
             else:
                 self._door.moves.append(record)

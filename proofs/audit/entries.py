@@ -1,8 +1,8 @@
 """A region's log, block by block: what its entries say, in columns, whatever else the log has lines for.
 
-In an ordered sale every line is an entry. Lines are read by the columns of `model/columns.py`; where those see anything
-odd, the law (`model/wire.py`) is asked line by line and says which and why. Where units are sold at the door there are
-other lines besides: `door.py` reads those logs.
+In a flash sale every line is an entry. Lines are read by the columns of `model/columns.py`; where those see anything
+odd, the law (`model/wire.py`) is asked line by line and says which and why. Bids have a price, and are read by the law.
+Where units are sold at the door, or held, there are other lines besides: `door.py` and `replies.py` read those logs.
 """
 
 import re
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol, TypeAlias
 
-from model import wire
+from model import guards, wire
 from model.columns import are_named_after, read_columns
-from model.vocabulary import Entry
+from model.vocabulary import Entry, Reply
 from proofs.audit.case import Case, Log, log_file
 from proofs.findings import FindingError
 
@@ -23,16 +23,27 @@ _REST: Final = re.compile(rb'^\{"bound_ns":"([0-9]+)","buyer":"[^"]*","clock":"(
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
-    """The entries among consecutive lines of a log, column by column."""
+class Stamps:
+    """Stamped lines of a log, column by column."""
 
     seqs: Sequence[int]
     """The numbers of their lines."""
-    buyers: Sequence[str]
     stamps_ns: Sequence[int]
     bounds_ns: Sequence[int]
     clocks: Sequence[bytes]
     heard_ns: Sequence[int]
+
+
+NO_STAMPS: Final = Stamps((), (), (), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries among consecutive lines of a log, and what else is stamped there: replies, of a reservation."""
+
+    buyers: Sequence[str]
+    stamps: Stamps
+    replies: Stamps = NO_STAMPS
 
 
 class LogReading(Protocol):
@@ -75,7 +86,8 @@ class OnlyEntries:
         self._requests.extend(map(hash, columns.requests))
         bounds, clocks, heard = zip(*_REST.findall(b"\n".join(lines)), strict=True)
         seqs = range(first, first + len(lines))
-        return Entries(seqs, columns.buyers, columns.stamps_ns, list(map(int, bounds)), clocks, list(map(int, heard)))
+        stamps = Stamps(seqs, columns.stamps_ns, list(map(int, bounds)), clocks, list(map(int, heard)))
+        return Entries(columns.buyers, stamps)
 
     def _by_the_law(self, lines: Sequence[bytes]) -> Entries:
         entries = []
@@ -86,12 +98,14 @@ class OnlyEntries:
                 rule = "every line is a canonical request record"
                 raise FindingError(log_file(self._log.region), number, rule, str(error)) from error
             check_named(self._log, number, entry)
-            if entry.unit is not None:
-                rule = "an ordered sale gives nobody a unit at the door"
-                raise FindingError(log_file(self._log.region), number, rule, f"unit {entry.unit}")
+            check_nothing_given(self._log, number, entry)
+            self._check_price(number, entry)
             entries.append(entry)
         self._requests.extend(hash(entry.request) for entry in entries)
         return columns_of(entries)
+
+    def _check_price(self, number: int, entry: Entry) -> None:
+        check_no_price(self._log, number, entry)
 
     def end(self) -> None:
         """No request twice. Equal hashes are looked at again by name, so that none is accused by accident."""
@@ -108,6 +122,23 @@ class OnlyEntries:
                 raise FindingError(log_file(self._log.region), number, rule, f"also in line {first[entry.request]}")
 
 
+class Bids(OnlyEntries):
+    """A log of which every line is a bid; prices are kept."""
+
+    def block(self, lines: Sequence[bytes]) -> Entries:
+        return self._by_the_law(lines)
+
+    def _check_price(self, number: int, entry: Entry) -> None:
+        assert self._case.terms is not None
+        reserve_price = self._case.terms.reserve_price
+        if entry.price is None:
+            raise FindingError(log_file(self._log.region), number, "every bid has a price")
+        if not guards.reaches_reserve(entry.price, reserve_price):
+            rule = "no bid is below the reserve"
+            raise FindingError(log_file(self._log.region), number, rule, f"{entry.price}", f"{reserve_price} or more")
+        self._log.prices.append(entry.price)
+
+
 def check_named(log: Log, number: int, entry: Entry) -> None:
     """An entry has the number of its line, and is named after its region.
 
@@ -122,13 +153,37 @@ def check_named(log: Log, number: int, entry: Entry) -> None:
         raise FindingError(file, number, "every request is named after its region", entry.request, f"{log.region}.…")
 
 
-def columns_of(entries: Sequence[Entry]) -> Entries:
-    """Entries that were read one by one."""
-    return Entries(
-        [entry.seq for entry in entries],
-        [entry.buyer for entry in entries],
-        [entry.stamp_ns for entry in entries],
-        [entry.bound_ns for entry in entries],
-        [entry.clock.encode() for entry in entries],
-        [entry.heard_ns for entry in entries],
+def check_nothing_given(log: Log, number: int, entry: Entry) -> None:
+    """Nobody gets a unit by being logged.
+
+    Raises:
+        FindingError: somebody does.
+    """
+    if entry.unit is not None:
+        rule = "an ordered sale gives nobody a unit at the door"
+        raise FindingError(log_file(log.region), number, rule, f"unit {entry.unit}")
+
+
+def check_no_price(log: Log, number: int, entry: Entry) -> None:
+    """Only bids have a price.
+
+    Raises:
+        FindingError: this entry has one.
+    """
+    if entry.price is not None:
+        raise FindingError(log_file(log.region), number, "only an auction's entries have a price", f"{entry.price}")
+
+
+def columns_of(entries: Sequence[Entry], replies: Sequence[Reply] = ()) -> Entries:
+    """Lines that were read one by one."""
+    return Entries([entry.buyer for entry in entries], _stamps_of(entries), _stamps_of(replies))
+
+
+def _stamps_of(lines: Sequence[Entry | Reply]) -> Stamps:
+    return Stamps(
+        [line.seq for line in lines],
+        [line.stamp_ns for line in lines],
+        [line.bound_ns for line in lines],
+        [line.clock.encode() for line in lines],
+        [line.heard_ns for line in lines],
     )

@@ -7,6 +7,10 @@ place, and who was served.
 *Provable order*: the pot held one, so nobody else could have been first. *Rank only*: several, and in the end all of
 them won, so the lot said only who went first. *Lots*: at least one of the pot went without.
 
+In an auction only those who bid the same are in a pot together, and who got a unit is by price wherever all who bid so
+much got one: order and lots decide at the lowest price that won, at most. In a reservation the draw is for places on
+the list; what is stated is who was the first to hold a unit, and of a list that was full also who got a place.
+
 *What chance allows.* While nobody joins a pot, draws from it are draws without putting back, and how many fall to a
 region is hypergeometric. Draws in a row from a pot that nobody joined make a *run*; the number of a region's winners is
 the sum over runs, and its distribution their convolution: in whole numbers for up to 400 winners, else in double
@@ -18,31 +22,18 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
-from math import comb, exp, lgamma
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from model import guards
 from model.terms import Terms
-from model.vocabulary import RegionName, Won
+from model.vocabulary import RegionName, RequestId, Won
 from proofs.audit.case import Case, Decided, Log, Told
+from proofs.audit.chance import Run, as_far, central, exactly, nearly
 
 EXACT_WINNERS: Final = 400
 """Numerators and denominators have thousands of digits by then."""
-NEGLIGIBLE: Final = 1e-16
-"""Tails below this are left out in double precision; there are at most some ten thousand runs."""
 REGION_BITS: Final = 8
-
-Number = TypeVar("Number", int, float)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Draws in a row from one pot that nobody joined meanwhile: how many, and who was in it by region before."""
-
-    draws: int
-    pot: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +62,8 @@ class Fairness:
     by_order: int
     by_lot_for_rank_only: int
     by_lot: int
+    by_price: int
+    """In an auction: at prices at which everybody got one."""
     largest_pot: int
     is_exact: bool
     """Whether the probabilities are computed in whole numbers; else their error is below 10⁻⁶."""
@@ -81,59 +74,166 @@ class Fairness:
     """The earliest place that waited, by rank."""
 
 
-class Likely(NamedTuple):
-    """How likely each number of winners is: `weights[i]` of `total` for `first + i`."""
+class Queue(NamedTuple):
+    """Who waited for one thing, and who was served of them: in an auction, those who bid the same."""
 
-    first: int
-    weights: Sequence[int] | Sequence[float]
-    total: int | float
+    slots: Sequence[int]
+    """Place and region of each buyer who waited, in one number, in order; who was beyond every pot may be left out."""
+    served: Sequence[tuple[int, int]]
+    """Place and region of those who were served, in order."""
+    earliest_left_ns: int | None
+    """The least place of those who were not."""
+    is_by_price: bool = False
+    """Everybody who waited was served, because of the price."""
 
 
 def state(case: Case) -> Fairness | None:
-    """Make the statement."""
+    """Make the statement about a flash sale: who got the units."""
     if case.terms is None or case.logs is None or case.decided is None or case.told is None:
         return None
-    names = list(case.logs)
-    winners = _served(case.terms, case.decided, case.told, names)
-    horizon_ns = max((place_ns for place_ns, _ in winners), default=0) + case.terms.tie_window_ns
-    slots, buyers, earliest_loser_ns = _contenders(case.terms, case.logs, case.decided, horizon_ns, Counter(winners))
-    pots, runs, earliest_ns = _draws(slots, winners, len(names), case.terms.tie_window_ns)
-    kinds = _kinds(pots, earliest_ns, earliest_loser_ns, case.terms.tie_window_ns)
-    won, is_exact = Counter(at for _, at in winners), len(winners) <= EXACT_WINNERS
+    won = [record.request for record in case.decided.decisions if isinstance(record, Won)]
+    queue, buyers = _queue(case.terms, case.logs, case.decided, case.told, won)
+    return _stated(list(case.logs), buyers, [queue], case.terms.tie_window_ns)
+
+
+def state_first_units(case: Case) -> Fairness | None:
+    """Make the statement about a reservation: who was the first to hold the units."""
+    return None if case.terms is None else _stated_list(case, case.terms, case.terms.stock)
+
+
+def state_list(case: Case) -> Fairness | None:
+    """Make the statement about a reservation's list: who got its places."""
+    return None if case.terms is None else _stated_list(case, case.terms, case.terms.places)
+
+
+def _stated_list(case: Case, terms: Terms, most: int) -> Fairness | None:
+    if case.logs is None or case.decided is None or case.told is None:
+        return None
+    drawn = list(case.decided.standing.holds.turns)
+    queue, buyers = _queue(terms, case.logs, case.decided, case.told, drawn)
+    first = queue.served[:most]
+    queue = Queue(queue.slots, first, _earliest_left(queue.slots, first))
+    return _stated(list(case.logs), buyers, [queue], terms.tie_window_ns)
+
+
+def state_bids(case: Case) -> Fairness | None:
+    """Make the statement about an auction: by price who got the units, and by order and lot at the lowest that won."""
+    terms, decided = case.terms, case.decided
+    if terms is None or case.logs is None or decided is None or case.told is None:
+        return None
+    names, best, places = list(case.logs), best_bids(case.logs, decided), _places(terms, case.told)
+    served: dict[int, list[tuple[int, int]]] = {}
+    for record in decided.decisions:
+        if isinstance(record, Won):
+            entry = places[record.request]
+            served.setdefault(entry.price or 0, []).append((entry.place_ns, names.index(record.region)))
+    slots: dict[int, list[int]] = {price: [] for price in served}
+    for bid in best.values():
+        if bid.price in slots:
+            slots[bid.price].append(guards.place_ns(bid.stamp_ns, terms.opens_ns) << REGION_BITS | bid.region)
+    queues = []
+    for price, winners in served.items():
+        waited = sorted(slots[price])
+        left_ns = _earliest_left(waited, winners)
+        queues.append(Queue(waited, winners, left_ns, left_ns is None))
+    return _stated(names, Counter(bid.region for bid in best.values()), queues, terms.tie_window_ns)
+
+
+def _stated(names: list[RegionName], buyers: Counter[int], queues: Sequence[Queue], tie_window_ns: int) -> Fairness:
+    pots, earliest_ns, runs, kinds = array("q"), array("q"), list[Run](), Counter[str]()
+    for queue in queues:
+        drawn = _draws(queue.slots, queue.served, len(names), tie_window_ns)
+        pots.extend(drawn.pots)
+        earliest_ns.extend(drawn.earliest_ns)
+        if queue.is_by_price:
+            here = Counter(at for _, at in queue.served)
+            runs.append(Run(len(queue.served), tuple(here[at] for at in range(len(names)))))
+            kinds["price"] += len(queue.served)
+        else:
+            runs += drawn.runs
+            kinds += _kinds(drawn.pots, drawn.earliest_ns, queue.earliest_left_ns, tie_window_ns)
+    won = Counter(at for queue in queues for _, at in queue.served)
+    winners = won.total()
+    is_exact = winners <= EXACT_WINNERS
     shares = []
     for at, region in enumerate(names):
-        likely = (_exactly if is_exact else _nearly)(runs, at)
+        likely = (exactly if is_exact else nearly)(runs, at)
         mean = sum(x * weight for x, weight in enumerate(likely.weights, likely.first)) / likely.total
-        low, high = _central(likely)
-        probability = _as_far(likely, won[at])
+        low, high = central(likely)
+        probability = as_far(likely, won[at])
         shares.append(Share(region, buyers[at], won[at], float(mean), low, high, probability))
     return Fairness(
-        sum(buyers.values()), len(winners), kinds["order"], kinds["rank"], kinds["lot"], max(pots, default=0),
-        is_exact, tuple(shares), pots, earliest_ns,
+        sum(buyers.values()), winners, kinds["order"], kinds["rank"], kinds["lot"], kinds["price"],
+        max(pots, default=0), is_exact, tuple(shares), pots, earliest_ns,
     )  # fmt: skip
 
 
-def _served(terms: Terms, decided: Decided, told: Told, names: list[RegionName]) -> list[tuple[int, int]]:
-    """Place and region of every winner, in serving order."""
-    entries = {entry.request: entry for notable in told.notable.values() for entry in notable}
-    return [
-        (guards.place_ns(entries[won.request].stamp_ns, terms.opens_ns), names.index(won.region))
-        for won in decided.decisions
-        if isinstance(won, Won)
-    ]
+class _Placed(NamedTuple):
+    place_ns: int
+    price: int | None
+
+
+def _places(terms: Terms, told: Told) -> dict[RequestId, _Placed]:
+    """Of every notable entry the place, and what it bids."""
+    return {
+        entry.request: _Placed(guards.place_ns(entry.stamp_ns, terms.opens_ns), entry.price)
+        for notable in told.notable.values()
+        for entry in notable
+    }
+
+
+def _queue(
+    terms: Terms, logs: dict[RegionName, Log], decided: Decided, told: Told, drawn: Sequence[RequestId]
+) -> tuple[Queue, Counter[int]]:
+    """Everybody in one queue, of whom these were drawn, in order; and how many buyers each region has."""
+    names, places = list(logs), _places(terms, told)
+    served = [(places[request].place_ns, names.index(request.rpartition(".")[0])) for request in drawn]
+    horizon_ns = max((place_ns for place_ns, _ in served), default=0) + terms.tie_window_ns
+    slots, buyers = _contenders(terms, logs, decided, horizon_ns)
+    return Queue(slots, served, _earliest_left(slots, served)), buyers
+
+
+def _earliest_left(slots: Sequence[int], served: Sequence[tuple[int, int]]) -> int | None:
+    """The least place of those who were not served."""
+    left = Counter(place_ns << REGION_BITS | at for place_ns, at in served)
+    for slot in slots:
+        if left[slot] == 0:
+            return slot >> REGION_BITS
+        left[slot] -= 1
+    return None
+
+
+class BestBid(NamedTuple):
+    """A buyer's best bid; the region by its place among the terms'."""
+
+    price: int
+    stamp_ns: int
+    region: int
+
+
+def best_bids(logs: dict[RegionName, Log], decided: Decided) -> dict[int, BestBid]:
+    """By a hash of the buyer, of the bids that count the highest, and of equal ones the earliest."""
+    best: dict[int, BestBid] = {}
+    for at, (region, log) in enumerate(logs.items()):
+        last = decided.standing.cut_offs.get(region, log.lines)
+        for buyer, price, stamp_ns in zip(log.buyers[:last], log.prices, log.stamps_ns, strict=False):
+            known = best.get(buyer)
+            if known is None or (-price, stamp_ns) < (-known.price, known.stamp_ns):
+                best[buyer] = BestBid(price, stamp_ns, at)
+    return best
 
 
 def _contenders(
-    terms: Terms, logs: dict[RegionName, Log], decided: Decided, horizon_ns: int, winners: Counter[tuple[int, int]]
-) -> tuple[list[int], Counter[int], int | None]:
-    """Each buyer's least entry that counts: those not beyond the horizon by place, as place and region in one number;
-    how many buyers each region has; and the least place of anybody who did not win."""
+    terms: Terms, logs: dict[RegionName, Log], decided: Decided, horizon_ns: int
+) -> tuple[list[int], Counter[int]]:
+    """Each buyer's least entry that counts: those not beyond the horizon by place, as place and region in one number,
+    in order; and how many buyers each region has."""
     every = sorted(buyer for log in logs.values() for buyer in log.buyers)
     repeated = {one for one, other in pairwise(every) if one == other}
     del every
     slots, least, buyers = list[int](), dict[int, tuple[int, int]](), Counter[int]()
     for at, (region, log) in enumerate(logs.items()):
-        last = decided.standing.cut_offs.get(region, log.lines)
+        last = log.entries_up_to(decided.standing.cut_offs.get(region, log.lines))
         stamps_ns = log.stamps_ns[:last]
         if repeated:
             rows = zip(stamps_ns, log.buyers[:last], strict=True)
@@ -152,23 +252,19 @@ def _contenders(
         buyers[at] += 1
         slots.append(guards.place_ns(stamp_ns, terms.opens_ns) << REGION_BITS | at)
     slots.sort()
-    left = Counter({place_ns << REGION_BITS | at: times for (place_ns, at), times in winners.items()})
-    loser = None
-    for slot in slots:
-        if left[slot] == 0:
-            loser = slot >> REGION_BITS
-            break
-        left[slot] -= 1
-    return slots, buyers, loser
+    return slots, buyers
 
 
-def _draws(
-    slots: list[int], winners: list[tuple[int, int]], regions: int, tie_window_ns: int
-) -> tuple["array[int]", list[Run], "array[int]"]:
-    """Every draw's pot again, from places alone: who waits is in it up to the earliest's place + W.
+class _Drawn(NamedTuple):
+    pots: "array[int]"
+    """By rank how many were in the pot."""
+    runs: list[Run]
+    earliest_ns: "array[int]"
+    """By rank the earliest place that waited."""
 
-    Returns: by rank how many were in the pot, the runs, and by rank the earliest place that waited.
-    """
+
+def _draws(slots: Sequence[int], winners: Sequence[tuple[int, int]], regions: int, tie_window_ns: int) -> _Drawn:
+    """Every draw's pot again, from places alone: who waits is in it up to the earliest's place + W."""
     pots, earliest = array("q"), array("q")
     runs: list[Run] = []
     in_pot, served = [0] * regions, Counter[int]()
@@ -189,7 +285,7 @@ def _draws(
         earliest.append(earliest_ns)
         in_pot[at] -= 1
         served[place_ns << REGION_BITS | at] += 1
-    return pots, runs, earliest
+    return _Drawn(pots, runs, earliest)
 
 
 def _kinds(
@@ -201,79 +297,3 @@ def _kinds(
         had_loser = earliest_loser_ns is not None and guards.in_pot(earliest_loser_ns, first_ns, tie_window_ns)
         kinds["order" if pot == 1 else "lot" if had_loser else "rank"] += 1
     return kinds
-
-
-def _exactly(runs: Sequence[Run], at: int) -> Likely:
-    """A region's winners: how likely each number is, in whole numbers."""
-    weights, total, first = [1], 1, 0
-    for run in runs:
-        size, mine = sum(run.pot), run.pot[at]
-        least, most = max(0, run.draws - (size - mine)), min(mine, run.draws)
-        ways = [comb(mine, x) * comb(size - mine, run.draws - x) for x in range(least, most + 1)]
-        weights, total, first = _convolved(weights, ways), total * comb(size, run.draws), first + least
-    return Likely(first, weights, total)
-
-
-def _nearly(runs: Sequence[Run], at: int) -> Likely:
-    """The same in double precision, without the negligible tails."""
-    weights, first = [1.0], 0
-    for run in runs:
-        size, mine = sum(run.pot), run.pot[at]
-        least, most = max(0, run.draws - (size - mine)), min(mine, run.draws)
-        if least == most:
-            first += least
-            continue
-        mean = run.draws * mine / size
-        reach = 12 * (mean * (1 - mine / size)) ** 0.5 + 40
-        least, most = max(least, int(mean - reach)), min(most, int(mean + reach) + 1)
-        log_all = _log_comb(size, run.draws)
-        ways = [
-            exp(_log_comb(mine, x) + _log_comb(size - mine, run.draws - x) - log_all) for x in range(least, most + 1)
-        ]
-        weights, first = _convolved(weights, ways), first + least
-        while len(weights) > 1 and weights[0] < NEGLIGIBLE:
-            del weights[0]
-            first += 1
-        while len(weights) > 1 and weights[-1] < NEGLIGIBLE:
-            del weights[-1]
-    return Likely(first, weights, sum(weights))
-
-
-def _log_comb(size: int, draws: int) -> float:
-    return lgamma(size + 1) - lgamma(draws + 1) - lgamma(size - draws + 1)
-
-
-def _convolved(one: list[Number], other: list[Number]) -> list[Number]:
-    """The distribution of a sum."""
-    if len(other) > len(one):
-        one, other = other, one
-    total = [weight * other[0] for weight in one] + [one[0] * 0] * (len(other) - 1)
-    for shift in range(1, len(other)):
-        factor = other[shift]
-        for at, weight in enumerate(one):
-            total[at + shift] += weight * factor
-    return total
-
-
-def _as_far(likely: Likely, won: int) -> float:
-    """The probability of a number at least as far from the mean."""
-    mean = sum(Fraction(x) * Fraction(weight) for x, weight in enumerate(likely.weights, likely.first))
-    mean /= Fraction(likely.total)
-    distance = abs(won - mean) - Fraction(1, 10**9)
-    far = sum(weight for x, weight in enumerate(likely.weights, likely.first) if abs(x - mean) >= distance)
-    return min(1.0, float(Fraction(far) / Fraction(likely.total)))
-
-
-def _central(likely: Likely) -> tuple[int, int]:
-    """The least and the greatest number that chance does not undercut, or exceed, in more than 2.5 % of sales."""
-    tail = Fraction(likely.total) / 40
-    low, high = likely.first, likely.first + len(likely.weights) - 1
-    below = Fraction(likely.weights[0])
-    while below <= tail and low < high:
-        low += 1
-        below += Fraction(likely.weights[low - likely.first])
-    above = Fraction(likely.weights[-1])
-    while above <= tail and high > low:
-        high -= 1
-        above += Fraction(likely.weights[high - likely.first])
-    return low, high

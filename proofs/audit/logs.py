@@ -3,7 +3,7 @@
 What is asked of one entry alone is asked here, too: that its stamp does not come before an arbiter's heartbeat that its
 gateway had already read, nor (once the decisions are read) after the look that counts it, since one of the two clocks
 would be broken, design 3.8; and that its bound is no better than the clock journal allows (`clocks.py`). How lines are
-read is the method's: `entries.py`, `door.py`.
+read is the method's: `entries.py`, `door.py`, `replies.py`.
 
 Kept of a log: stamps, bounds and a hash of each buyer, in arrays. The next stop reads the lines again.
 """
@@ -18,7 +18,7 @@ from model.vocabulary import RegionName
 from proofs.audit.case import Apart, Case, Log, RegionLooks, Replayed, log_file
 from proofs.audit.clocks import Evidence
 from proofs.audit.decisions import replay_decisions
-from proofs.audit.entries import Entries, Reader
+from proofs.audit.entries import Reader, Stamps
 from proofs.audit.signed_tree import SignedTree
 from proofs.audit.workers import side_by_side
 from proofs.findings import FindingError
@@ -79,10 +79,11 @@ def _read(case: Case, log: Log, evidence: Evidence, reader: Reader) -> Log:
         head_before, log.head = log.head, wire.extend_all(log.head, block)
         if tree is not None:
             tree.extend(block, head_before)
-        _check_heard(case, file, entries)
-        evidence.check(case, log, entries.seqs, entries.stamps_ns, entries.bounds_ns, entries.clocks)
-        log.stamps_ns.extend(entries.stamps_ns)
-        log.bounds_ns.extend(entries.bounds_ns)
+        for some in (entries.stamps, entries.replies):
+            _check_heard(case, file, some)
+            evidence.check(case, log, some.seqs, some.stamps_ns, some.bounds_ns, some.clocks)
+        log.stamps_ns.extend(entries.stamps.stamps_ns)
+        log.bounds_ns.extend(entries.stamps.bounds_ns)
     reading.end()
     stated = case.head_in_manifest(signed)
     if stated not in {"", log.head}:
@@ -93,9 +94,9 @@ def _read(case: Case, log: Log, evidence: Evidence, reader: Reader) -> Log:
     return log
 
 
-def _check_heard(case: Case, file: str, entries: Entries) -> None:
+def _check_heard(case: Case, file: str, stamps: Stamps) -> None:
     """A heartbeat says that it was sent at `heard_ns` at the earliest, and the request came after it was read."""
-    stamps_ns, bounds_ns, heard_ns = entries.stamps_ns, entries.bounds_ns, entries.heard_ns
+    stamps_ns, bounds_ns, heard_ns = stamps.stamps_ns, stamps.bounds_ns, stamps.heard_ns
     contradictions = list(map(guards.contradicts_heartbeat, stamps_ns, bounds_ns, heard_ns))
     if not any(contradictions):
         return
@@ -103,7 +104,7 @@ def _check_heard(case: Case, file: str, entries: Entries) -> None:
         if contradicts:
             rule = "no stamp comes before a heartbeat that was read before the request arrived, beyond its bound"
             found = f"{stamps_ns[at]} ± {bounds_ns[at]}: this host's clock or the arbiter's is broken"
-            case.found(file, entries.seqs[at], rule, found, f"{heard_ns[at]} or later")
+            case.found(file, stamps.seqs[at], rule, found, f"{heard_ns[at]} or later")
 
 
 def check_receipts(case: Case) -> None:
@@ -115,13 +116,22 @@ def check_receipts(case: Case) -> None:
         return
     looks = case.decided.looks
     for region, log in case.logs.items():
-        of, read = looks.of.get(region, RegionLooks()), 0
+        of, read, replies = looks.of.get(region, RegionLooks()), 0, iter(log.replies)
+        reply = next(replies, None)
         for seq, latest_ns in zip(of.seqs, looks.latest_ns, strict=False):
             upto = log.entries_up_to(seq)
             earliest_ns = list(map(sub, log.stamps_ns[read:upto], log.bounds_ns[read:upto]))
             if earliest_ns and guards.contradicts_receipt(max(earliest_ns), 0, latest_ns):
                 at = read + earliest_ns.index(max(earliest_ns))
-                rule = "no stamp comes after the look that counts the entry, beyond its bound"
-                found = f"{log.stamps_ns[at]} ± {log.bounds_ns[at]}: this host's clock or the arbiter's is broken"
-                case.found(log_file(region), log.seq_of(at), rule, found, f"{latest_ns} or earlier")
+                _tell_late(case, region, log.seq_of(at), log.stamps_ns[at], log.bounds_ns[at], latest_ns)
             read = max(read, upto)
+            while reply is not None and reply.seq <= seq:
+                if guards.contradicts_receipt(reply.stamp_ns, reply.bound_ns, latest_ns):
+                    _tell_late(case, region, reply.seq, reply.stamp_ns, reply.bound_ns, latest_ns)
+                reply = next(replies, None)
+
+
+def _tell_late(case: Case, region: RegionName, seq: int, stamp_ns: int, bound_ns: int, latest_ns: int) -> None:
+    rule = "no stamp comes after the look that counts the entry, beyond its bound"
+    found = f"{stamp_ns} ± {bound_ns}: this host's clock or the arbiter's is broken"
+    case.found(log_file(region), seq, rule, found, f"{latest_ns} or earlier")

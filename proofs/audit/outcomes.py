@@ -1,35 +1,58 @@
 """The sixth stop: `outcomes.jsonl`, line by line what `model.outcomes` derives from the logs and the decisions.
 
 Derived and recorded lines are compared many at once. What the promises can name is kept on the way: every entry of a
-buyer who won, with what it was told, and the earliest entry that counts of anybody who did not; the others are counted
-by what the file tells them.
+buyer who was *drawn* (who won; in a reservation, who has a place on the list), with what it was told, and of the others
+that count the one who should have gone first if anybody: the earliest, in an auction of those who bid most. The rest
+are counted by what the file tells them.
 """
 
 import json
 import re
+from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any, Final
 
 from model import guards, wire
-from model.columns import Columns
 from model.invariants import Others
-from model.vocabulary import Entry, Outcome, RegionName
+from model.terms import Terms
+from model.vocabulary import BuyerId, Entry, Outcome, RegionName, RequestId
 from proofs.audit.case import OUTCOMES, Case, Decided, Log, Told, log_file
 from proofs.findings import FindingError
 
 REASONS: Final = ("sold_out", "closed", "duplicate", "cut_off", "cancelled", "halted")
+AUCTION_REASONS: Final = ("outbid", "duplicate", "cut_off", "cancelled", "halted")
+RESERVATION_REASONS: Final = (
+    "sold_out", "list_full", "expired", "released", "duplicate", "cut_off", "cancelled", "halted",
+)  # fmt: skip
+_EVERY_REASON: Final = tuple(dict.fromkeys(REASONS + AUCTION_REASONS + RESERVATION_REASONS))
 _NAMES: Final = re.compile(
-    rb'"buyer":"([^"]*)","clock":"[^"]*","heard_ns":"[0-9]+","request":"([^"]*)","seq":[0-9]+,"stamp_ns":"[0-9]+"'
+    rb'"buyer":"([^"]*)","clock":"[^"]*","heard_ns":"[0-9]+",(?:"price":[0-9]+,)?"request":"([^"]*)","seq":([0-9]+),'
 )
+"""Of an entry; no reply has a buyer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Entries that follow each other in a log that was found sound, by name."""
+
+    first: int
+    """The place of the first among all entries, from 0."""
+    seqs: Sequence[int]
+    requests: Sequence[RequestId]
+    buyers: Sequence[BuyerId]
+    are_all: bool
+    """No other line is between them."""
 
 
 def check_outcomes(case: Case) -> None:
     """Compare every outcome with what follows."""
     if case.decided is None or case.logs is None or case.terms is None:
         return
-    collected = _Collected(case.decided, case.terms.opens_ns)
+    collected = _Collected(case.decided, case.terms)
     recorded = _Recorded(case)
     number = 0
     for region, log in case.logs.items():
@@ -64,22 +87,25 @@ def check_door_outcomes(case: Case) -> None:
     case.told = Told({region: [] for region in case.logs}, [], Others(0, 0, {}), Counter())
 
 
-def _named(case: Case, region: RegionName) -> Iterator[Columns]:
+def _named(case: Case, region: RegionName) -> Iterator[_Named]:
     """Buyers and requests of a log that was found sound."""
-    first = 1
+    first = 0
     for block in case.blocks(region):
-        columns = zip(*_NAMES.findall(b"\n".join(block)), strict=True)
-        buyers, requests = (b"\n".join(names).decode().split("\n") for names in columns)
-        yield Columns(first, requests, buyers, (), 0, 0)
-        first += len(block)
+        found = _NAMES.findall(b"\n".join(block))
+        if not found:
+            continue
+        buyers, requests, seqs = (b"\n".join(names).decode().split("\n") for names in zip(*found, strict=True))
+        yield _Named(first, list(map(int, seqs)), requests, buyers, len(found) == len(block))
+        first += len(found)
 
 
-def _derived(decided: Decided, region: RegionName, block: Columns) -> list[bytes]:
-    lines = decided.standing.outcome_lines(region, block.first_seq, block.requests, block.buyers)
-    if lines is not None:
-        return lines
+def _derived(decided: Decided, region: RegionName, block: _Named) -> list[bytes]:
+    if block.are_all:
+        lines = decided.standing.outcome_lines(region, block.seqs[0], block.requests, block.buyers)
+        if lines is not None:
+            return lines
     lines = []
-    for seq, (request, buyer) in enumerate(zip(block.requests, block.buyers, strict=True), start=block.first_seq):
+    for seq, request, buyer in zip(block.seqs, block.requests, block.buyers, strict=True):
         outcome = decided.standing.outcome(region, seq, request, buyer)
         if outcome is None:
             raise FindingError(log_file(region), seq, "every logged request has an outcome", request)
@@ -108,70 +134,80 @@ class _Recorded:
 class _Collected:
     """What is kept of entries and outcomes."""
 
-    def __init__(self, decided: Decided, opens_ns: int) -> None:
-        self._decided, self._opens_ns = decided, opens_ns
+    def __init__(self, decided: Decided, terms: Terms) -> None:
+        self._decided, self._opens_ns = decided, terms.opens_ns
+        self._drawn = drawn_buyers(decided)
         self._notable: dict[RegionName, list[Entry]] = {}
         self._outcomes: list[Outcome] = []
         self._counted, self._beyond = 0, 0
         self._reasons, self._others = Counter[str](), Counter[str]()
-        self._earliest: tuple[int, Log, Entry, Outcome] | None = None
+        self._first: tuple[tuple[int, int], Log, Entry, Outcome] | None = None
+        """Of those who were not drawn and count, who should have gone first if anybody: by (−price, place)."""
 
-    def add(self, log: Log, block: Columns, lines: Sequence[bytes]) -> None:
+    def add(self, log: Log, block: _Named, lines: Sequence[bytes]) -> None:
         """Consecutive entries and what they were told."""
-        standing = self._decided.standing
-        notable, first, last = self._notable.setdefault(log.region, []), block.first_seq, block.first_seq - 1
-        last += len(lines)
+        drawn, notable = self._drawn, self._notable.setdefault(log.region, [])
         joined = b"\n".join(lines)
-        reasons = Counter({reason: joined.count(f'"reason":"{reason}"'.encode()) for reason in REASONS})
+        reasons = Counter({reason: joined.count(f'"reason":"{reason}"'.encode()) for reason in _EVERY_REASON})
         self._reasons.update(reasons)
-        winning = [] if standing.winner_of.keys().isdisjoint(block.buyers) else [
-            at for at, buyer in enumerate(block.buyers) if buyer in standing.winner_of
+        kept = [] if drawn.keys().isdisjoint(block.buyers) else [
+            at for at, buyer in enumerate(block.buyers) if buyer in drawn
         ]  # fmt: skip
-        for at in winning:
-            entry, outcome = self._entry(log, block, at), _outcome(lines[at])
+        for at in kept:
+            entry, outcome = _entry(log, block, at), _outcome(lines[at])
             notable.append(entry)
             self._outcomes.append(outcome)
             reasons[outcome.reason or ""] -= 1
-        counting = max(0, min(last, standing.cut_offs.get(log.region, last)) - first + 1)
-        self._counted += counting - sum(at < counting for at in winning)
-        self._beyond += len(lines) - counting - sum(at >= counting for at in winning)
+        cut_off_seq = self._decided.standing.cut_offs.get(log.region)
+        counting = len(lines) if cut_off_seq is None else bisect_right(block.seqs, cut_off_seq)
+        self._counted += counting - sum(at < counting for at in kept)
+        self._beyond += len(lines) - counting - sum(at >= counting for at in kept)
         self._others.update({reason: times for reason, times in reasons.items() if reason})
-        self._look_for_the_earliest(log, block, lines, counting, set(winning))
+        self._look_for_the_first(log, block, lines, counting, set(kept))
 
-    def _look_for_the_earliest(
-        self, log: Log, block: Columns, lines: Sequence[bytes], counting: int, winning: set[int]
+    def _look_for_the_first(
+        self, log: Log, block: _Named, lines: Sequence[bytes], counting: int, kept: set[int]
     ) -> None:
         if counting == 0:
             return
-        first = block.first_seq - 1
-        stamps_ns = log.stamps_ns[first : first + counting]
-        if self._earliest is not None and guards.place_ns(min(stamps_ns), self._opens_ns) >= self._earliest[0]:
+        stamps_ns, prices = log.stamps_ns[block.first : block.first + counting], log.prices[block.first :]
+        best = (-max(prices[:counting], default=0), guards.place_ns(min(stamps_ns), self._opens_ns))
+        if self._first is not None and best >= self._first[0]:
             return
-        least = min(
-            ((stamp_ns, at) for at, stamp_ns in enumerate(stamps_ns) if at not in winning), default=None
-        )  # fmt: skip
+        ranks = array("q", (-price for price in prices[:counting])) if prices else repeat(0, counting)
+        keys = zip(ranks, stamps_ns, range(counting), strict=True)
+        least = min(((price, stamp_ns, at) for price, stamp_ns, at in keys if at not in kept), default=None)
         if least is None:
             return
-        place_ns = guards.place_ns(least[0], self._opens_ns)
-        if self._earliest is None or place_ns < self._earliest[0]:
-            at = least[1]
-            self._earliest = place_ns, log, self._entry(log, block, at), _outcome(lines[at])
-
-    def _entry(self, log: Log, block: Columns, at: int) -> Entry:
-        seq = block.first_seq + at
-        stamp_ns, bound_ns = log.stamps_ns[seq - 1], log.bounds_ns[seq - 1]
-        return Entry(seq, block.requests[at], block.buyers[at], stamp_ns, bound_ns, "", 0)
+        price, stamp_ns, at = least
+        rank = price, guards.place_ns(stamp_ns, self._opens_ns)
+        if self._first is None or rank < self._first[0]:
+            self._first = rank, log, _entry(log, block, at), _outcome(lines[at])
 
     def told(self) -> Told:
-        """Everything, with the earliest who did not win among the notable."""
+        """Everything, with the one who was not drawn among the notable."""
         others, counted = self._others, self._counted
-        if self._earliest is not None:
-            _, log, entry, outcome = self._earliest
+        if self._first is not None:
+            _, log, entry, outcome = self._first
             self._notable[log.region].append(entry)
             self._outcomes.append(outcome)
             others[outcome.reason or ""] -= 1
             counted -= 1
         return Told(self._notable, self._outcomes, Others(counted, self._beyond, dict(others)), self._reasons)
+
+
+def drawn_buyers(decided: Decided) -> Mapping[BuyerId, RequestId]:
+    """By buyer the request that was drawn: in a reservation for its list, else it has won."""
+    standing = decided.standing
+    return standing.holds.request_of or standing.winner_of
+
+
+def _entry(log: Log, block: _Named, at: int) -> Entry:
+    place, price = block.first + at, None
+    if log.prices:
+        price = log.prices[place]
+    stamp_ns, bound_ns = log.stamps_ns[place], log.bounds_ns[place]
+    return Entry(block.seqs[at], block.requests[at], block.buyers[at], stamp_ns, bound_ns, "", 0, price=price)
 
 
 def _outcome(line: bytes) -> Outcome:

@@ -8,22 +8,36 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
+from proofs.audit.bidding import Bidding
 from proofs.audit.fairness import Fairness
-from proofs.audit.plots import Bar, Line, bars, lines
-from proofs.audit.report import (
+from proofs.audit.plots import Bar, Line, Span, bars, lines, spans
+from proofs.audit.report import Report, decided, stated_fairness
+from proofs.audit.rows import (
     DEMAND_COLUMNS,
+    ENDS,
     PLACE_COLUMNS,
-    Report,
-    decided_by,
+    PRICE_COLUMNS,
+    REPLY_COLUMNS,
+    TURN_COLUMNS,
     demand_rows,
+    held_down_the_list,
     milliseconds,
     place_rows,
+    price_rows,
+    reply_rows,
     sold_at_the_door,
+    sold_by_bids,
+    span_of,
+    turn_rows,
 )
 from proofs.audit.series import Series
 
 MOST_FINDINGS: Final = 100
 MOST_PIECES: Final = 200
+MOST_ROWS: Final = 100
+"""Of prices, or of places on a list."""
+MOST_UNITS: Final = 40
+"""Whose holds are drawn."""
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--soft:#5a5a5a;--grid:#d8d8d8;--bad:#b00020;--good:#0a6b2d;
@@ -38,7 +52,8 @@ padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}.bad{co
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.grid{stroke:var(--grid)}.line{fill:none;stroke-width:2}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}.c4{stroke:var(--c4)}
 .c5{stroke:var(--c5)}.demand{fill:var(--grid);stroke:var(--soft)}.won{fill:var(--c0)}.span{stroke:var(--ink);
-stroke-width:2;fill:none}@media (max-width:40rem){svg text{font-size:20px}}
+stroke-width:2;fill:none}.e0{fill:var(--good)}.e1{fill:var(--warn)}.e2{fill:var(--bad)}.e3{fill:var(--soft)}
+@media (max-width:40rem){svg text{font-size:20px}}
 .key{list-style:none;display:flex;gap:1.2rem;flex-wrap:wrap;padding:0;margin:.3rem 0}
 """
 
@@ -58,8 +73,10 @@ def page(report: Report) -> str:
         _table(("what was read", "how many"), _counts(report)),
         _decided(report),
         _over_time(report.series),
-        _pots(report.fairness),
-        _shares(report.fairness),
+        _bids(report.bidding),
+        _list(report),
+        _pots(report.list_fairness or report.fairness),
+        *(_shares(title, fairness) for title, fairness in stated_fairness(report)),
         _sold_at_the_door(report),
         _room(report),
         _clocks(report),
@@ -103,9 +120,8 @@ def _alarms(report: Report) -> str:
 
 
 def _decided(report: Report) -> str:
-    if report.fairness is None or not report.fairness.winners:
-        return ""
-    return f"<h2>How the units were decided</h2><p>{escape(decided_by(report.fairness))}</p>"
+    told = decided(report)
+    return f"<h2>How the units were decided</h2><p>{escape(told)}</p>" if told else ""
 
 
 def _over_time(series: Series | None) -> str:
@@ -140,6 +156,59 @@ def _from_opening(nanoseconds: int) -> str:
     return f"{nanoseconds / 1e9:+,.3f} s"
 
 
+def _bids(bidding: Bidding | None) -> str:
+    """Best bids from the highest to the lowest, the units on the way, and what is paid."""
+    if bidding is None or not bidding.buyers:
+        return ""
+    every = -(-bidding.buyers // MOST_PIECES)
+    best = [
+        price
+        for price, times in zip(reversed(bidding.prices), reversed(bidding.buyers_at), strict=True)
+        for _ in range(times)
+    ]
+    shown = best[::every]
+    paid: list[float | None] = [None] * len(shown)
+    for at in range(0, bidding.winners, every):
+        paid[at // every] = best[at] if bidding.pricing == "first_price" else bidding.lowest_paid
+    told = (
+        f"Every buyer's best bid, the highest first, in minor units of {bidding.currency}; and what the "
+        f"{bidding.winners:,} winners pay. Where that line ends, the units are gone or the bids are."
+    )
+    across = ("highest bid", "", "lowest bid")
+    plot = lines("Bids and what is paid", told, [Line("best bid", shown), Line("paid", paid)], across)
+    table = _table(PRICE_COLUMNS, price_rows(bidding, MOST_ROWS))
+    return f"<h2>What was bid</h2><p>{escape(sold_by_bids(bidding))}</p>{plot}{table}"
+
+
+def _list(report: Report) -> str:
+    """Who held what until when: unit by unit as bars over time, place by place as a table."""
+    turns, opens_ns = report.turns, report.opens_ns
+    if turns is None or opens_ns is None or not turns.turns:
+        return ""
+    known_ns = [each for turn in turns.turns for each in (turn.held_ns, turn.ended_ns) if each is not None]
+    over_ns = max(known_ns, default=opens_ns + 1)
+    first_ns = min(known_ns, default=opens_ns)
+    held = list(turns.by_unit().items())
+    rows = [
+        (
+            f"unit {unit}",
+            [
+                Span(*span_of(turn, over_ns), ENDS[turn.end], f"place {turn.rank}, {turn.region}: {ENDS[turn.end]}")
+                for turn in holders
+            ],
+        )
+        for unit, holders in held[:MOST_UNITS]
+    ]
+    across = (_from_opening(first_ns - opens_ns), _from_opening(over_ns - opens_ns))
+    more = f" The first {MOST_UNITS} of {len(held):,} units are shown." if len(held) > MOST_UNITS else ""
+    told = f"Each unit's holds, one after the other, from the look that gave it out to the look that settled it.{more}"
+    plot = spans("Who held the units when", told, rows, (first_ns, over_ns), across, tuple(ENDS.values())[:4])
+    left = len(turns.turns) - MOST_ROWS
+    beyond = f"<p>… and {left:,} more places (--json has all).</p>" if left > 0 else ""
+    table = _table(TURN_COLUMNS, turn_rows(turns, opens_ns, MOST_ROWS))
+    return f"<h2>The list</h2><p>{escape(held_down_the_list(turns))}</p>{plot}{table}{beyond}"
+
+
 def _pots(fairness: Fairness | None) -> str:
     if fairness is None or not fairness.winners:
         return ""
@@ -150,9 +219,7 @@ def _pots(fairness: Fairness | None) -> str:
     return "<h2>Ties and pots</h2>" + lines("Size of the pot, by rank", told, [Line("in the pot", sizes)], across)
 
 
-def _shares(fairness: Fairness | None) -> str:
-    if fairness is None or not fairness.winners:
-        return ""
+def _shares(title: str, fairness: Fairness) -> str:
     winners, buyers = fairness.winners, max(1, fairness.buyers)
     rows = [
         Bar(
@@ -176,9 +243,7 @@ def _shares(fairness: Fairness | None) -> str:
         ),
     )  # fmt: skip
     how = "exact, in whole numbers" if fairness.is_exact else "computed in double precision, to six digits"
-    return (
-        f"<h2>Who asked and who won</h2>{bars('Demand and winners', told, rows)}{table}<p>Probabilities are {how}.</p>"
-    )
+    return f"<h2>{escape(title)}</h2>{bars('Demand and winners', told, rows)}{table}<p>Probabilities are {how}.</p>"
 
 
 def _sold_at_the_door(report: Report) -> str:
@@ -200,7 +265,7 @@ def _room(report: Report) -> str:
     plot = lines(
         "Room of entries", "Entries by the arbiter's time in the first look that counts them, minus their place.",
         [Line(room.region, room.histogram) for room in told.regions], across,
-    )  # fmt: skip
+    ) if any(room.entries for room in told.regions) else ""  # fmt: skip
     rows = (
         (
             room.region, milliseconds(room.mark_lag_median_ns), milliseconds(room.mark_lag_most_ns),
@@ -210,10 +275,18 @@ def _room(report: Report) -> str:
     )  # fmt: skip
     table = _table(("region", "mark lag: median", "most", "room: median", "99 %", "most"), rows)
     return (
-        f"<h2>How far each region could have back-dated, at most</h2>{plot}{table}"
+        f"<h2>How far each region could have back-dated, at most</h2>{plot}{table}{_replies(report)}"
         f"<p>Allowed are a mark lag of {milliseconds(told.mark_lag_allowed_ns)} (intake grace and travel) and room of "
         f"{milliseconds(told.room_allowed_ns)} (tie window, grace and travel). Looks are recorded only where something "
         "followed (or a beacon is awaited), so the room is an upper bound, and does not say that anybody used it.</p>"
+    )
+
+
+def _replies(report: Report) -> str:
+    if report.back_dating is None or report.turns is None:
+        return ""
+    return "<p>Replies that settled a hold: the arbiter's time when it read them, minus their stamp.</p>" + _table(
+        REPLY_COLUMNS, reply_rows(report.back_dating)
     )
 
 

@@ -51,7 +51,7 @@ def check_places(case: Case) -> None:
     doors = {name: log.door or Door() for name, log in case.logs.items()}
     run = DoorRun(
         case.terms,
-        {name: partial(zip, door.seqs, door.units) for name, door in doors.items()},
+        {name: partial(zip, log.seqs or (), (log.door or Door()).units) for name, log in case.logs.items()},
         {name: door.moves for name, door in doors.items()},
         {name: door.free for name, door in doors.items()},
         _decisions(case),

@@ -14,6 +14,8 @@ HEIGHT: Final = 220
 LEFT: Final = 64
 BOTTOM: Final = 34
 TOP: Final = 12
+ROW: Final = 18
+"""Of bars over time, one above the other."""
 DASHES: Final = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -34,6 +36,16 @@ class Bar:
     won: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A bar over time: from when until when, of which kind, and what is said of it."""
+
+    first: int
+    last: int
+    kind: str
+    told: str
 
 
 def lines(title: str, told: str, rows: Sequence[Line], across: tuple[str, str, str]) -> str:
@@ -92,6 +104,41 @@ def bars(title: str, told: str, rows: Sequence[Bar]) -> str:
     return _figure(title, told, _axes(1, ("", "", ""), as_share=True) + "".join(drawn), [])
 
 
+def spans(
+    title: str, told: str, rows: Sequence[tuple[str, Sequence[Span]]], over: tuple[int, int], across: tuple[str, str],
+    kinds: Sequence[str],
+) -> str:  # fmt: skip
+    """Bars over time, a row for each name. What a bar is of is told by colour, by its height and by its title.
+
+    Args:
+        over: the first moment and the last.
+        across: the words at the two ends of the horizontal axis.
+        kinds: every kind of bar, in the order of their colours.
+    """
+    begin, end = over
+    room = (WIDTH - LEFT - 8) / max(1, end - begin)
+    drawn = []
+    for number, (name, bars_of) in enumerate(rows):
+        top = TOP + number * ROW
+        drawn.append(f'<text x="{LEFT - 6}" y="{top + 11}" text-anchor="end">{escape(name)}</text>')
+        for bar in bars_of:
+            kind = kinds.index(bar.kind) if bar.kind in kinds else len(kinds) - 1
+            x, width = LEFT + (bar.first - begin) * room, max(1.0, (bar.last - bar.first) * room - 1)
+            drawn.append(
+                f'<rect class="e{kind}" x="{x:.1f}" y="{top + 2 * kind}" width="{width:.1f}" '
+                f'height="{ROW - 3 - 2 * kind}"><title>{escape(bar.told)}</title></rect>'
+            )
+    bottom = TOP + len(rows) * ROW
+    for x, anchor, word in ((LEFT, "start", across[0]), (WIDTH - 8, "end", across[1])):
+        drawn.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="{anchor}">{escape(word)}</text>')
+    key = "".join(
+        f'<li><svg width="14" height="14" aria-hidden="true"><rect class="e{number}" width="14" y="{2 * number}" '
+        f'height="{14 - 2 * number}"/></svg> {escape(kind)}</li>'
+        for number, kind in enumerate(kinds)
+    )
+    return _framed(title, told, "".join(drawn), bottom + BOTTOM - 12, key)
+
+
 def _y(value: float, most: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * min(1.0, max(0.0, value / most))
 
@@ -117,14 +164,18 @@ def _short(value: float) -> str:
 
 
 def _figure(title: str, told: str, inner: str, names: Sequence[str]) -> str:
-    label = f"{title}. {told}"
     key = "".join(
         f'<li><svg width="34" height="10" aria-hidden="true"><line class="line c{number % 6}" x1="0" x2="34" y1="5" '
         f'y2="5" stroke-dasharray="{DASHES[number % len(DASHES)]}"/></svg> {escape(name)}</li>'
         for number, name in enumerate(names)
     )
+    return _framed(title, told, inner, HEIGHT, key)
+
+
+def _framed(title: str, told: str, inner: str, height: int, key: str) -> str:
+    label = f"{title}. {told}"
     return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(label, quote=True)}">{inner}</svg>'
         + (f'<ul class="key">{key}</ul>' if key else "")
         + f"<p>{escape(told)}</p></figure>"

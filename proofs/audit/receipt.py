@@ -2,7 +2,8 @@
 
 By itself: the terms are those of the sale that it names; the region's log had this very line, by the region's signature
 and a Merkle path; the decision log had the record that settled it, by the arbiter's; the outcome follows. Keys come
-from the terms, so nothing else need be believed.
+from the terms, so nothing else need be believed. A reservation's says besides what its holder said and which unit was
+held until when (`receipt_turn.py`). How it came about is derived, and must fit (`receipt_why.py`).
 
 Against a bundle: `receipt_against.py`. Told for people by `story.py`.
 """
@@ -12,13 +13,31 @@ from pathlib import Path
 from typing import Any, Final
 
 from model import guards, wire
-from model.merkle import includes
-from model.note import Checkpoint, NoteError, decisions_origin, path_bytes, region_origin
+from model.note import region_origin
 from model.terms import Terms
-from model.vocabulary import Cancelled, Closed, Contradiction, CutOff, Decision, Entry, Halted, SoldOut, Won
+from model.vocabulary import (
+    Cancelled,
+    Closed,
+    Confirmed,
+    CutOff,
+    Decision,
+    Entry,
+    Expired,
+    Halted,
+    ListFull,
+    Released,
+    RequestId,
+    SoldOut,
+    Won,
+)
+from proofs.audit.decisions import kind
 from proofs.audit.published import checked_terms
-from proofs.audit.receipt_against import check_against, check_pot
+from proofs.audit.receipt_against import check_against
+from proofs.audit.receipt_replayed import check_replayed
+from proofs.audit.receipt_signed import checked_decision, is_in
 from proofs.audit.receipt_told import FILE, Receipt, ReceiptReport, expect
+from proofs.audit.receipt_turn import check_end, check_reply, check_turn
+from proofs.audit.receipt_why import check_paid, check_why
 from proofs.audit.report import Report
 from proofs.audit.signing import read_checkpoint
 from proofs.findings import FindingError
@@ -41,7 +60,7 @@ FIELDS: Final = {
     "outcome",
     "why",
 }
-WHY: Final = {"place_ns", "tie_window_ns", "earliest_ns", "pot", "frontier_ns", "ticket"}
+RESERVATION_FIELDS: Final = {"turn", "reply"}
 
 
 class NotAReceiptError(Exception):
@@ -67,7 +86,7 @@ def audit_receipt(
         if bundle is not None:
             check_against(told, receipt, bundle)
         if report is not None:
-            check_pot(told, report)
+            check_replayed(told, report)
     except FindingError as error:
         told.findings.append(error.finding)
     return told
@@ -121,8 +140,11 @@ def _check(told: ReceiptReport, stated: dict[str, Any], witness: WitnessKey | No
     origin = region_origin(terms.sale(), region)
     checkpoint = read_checkpoint(FILE, None, stated["checkpoint"], terms.keys.regions[region], origin, witness)
     rule = "the region signed a log that has the entry in this place"
-    expect(_is_in(checkpoint, entry.seq - 1, stated["entry"], stated["path"]), rule, f"entry {entry.seq}")
+    expect(is_in(checkpoint, entry.seq - 1, stated["entry"], stated["path"]), rule, f"entry {entry.seq}")
     receipt = Receipt(stated, terms, terms.keys, checkpoint)
+    if terms.kind == "reservation":
+        check_turn(told, receipt, witness)
+        check_reply(told, receipt)
     if entry.unit is not None:
         _check_sold(told, entry, stated)
     elif stated["decision"] is not None:
@@ -131,26 +153,40 @@ def _check(told: ReceiptReport, stated: dict[str, Any], witness: WitnessKey | No
         raise FindingError(FILE, None, "an outcome comes with the decision that settled it")
     else:
         told.not_checked.append("What became of the purchase: it was not decided, or not signed, when this was made.")
-    if entry.unit is None and stated["why"] is not None:
-        _check_why(told, terms, entry, stated["why"])
     told.outcome, told.why = stated["outcome"], stated["why"]
+    if entry.unit is None and stated["why"] is not None:
+        check_why(told, terms, entry, stated["why"])
     return receipt
 
 
 def _expect_form(stated: dict[str, Any]) -> None:
-    wrong = ", ".join(sorted(stated.keys() ^ FIELDS))
+    terms = stated.get("terms")
+    is_reservation = isinstance(terms, dict) and terms.get("kind") == "reservation"
+    wrong = ", ".join(sorted(stated.keys() ^ (FIELDS | RESERVATION_FIELDS if is_reservation else FIELDS)))
     expect(not wrong, "a receipt has just the fields of a receipt", wrong)
     texts = all(isinstance(stated[name], str) for name in ("sale", "region", "entry", "checkpoint"))
     decision = stated["decision"]
     parts = isinstance(stated["terms"], dict) and isinstance(stated["seq"], int) and _is_path(stated["path"])
     expect(texts and parts, "every field of a receipt is of its kind")
-    if decision is not None:
-        kinds = {"index": int, "record": str, "checkpoint": str, "path": list}
-        fits = isinstance(decision, dict) and decision.keys() == kinds.keys()
-        fits = fits and all(isinstance(decision[name], kind) for name, kind in kinds.items())
-        expect(fits and _is_path(decision["path"]), "a decision states index, record, checkpoint and path")
+    proofs = [] if decision is None else [decision]
+    if is_reservation:
+        expect(isinstance(stated["turn"], list), "a turn is a list of decisions")
+        proofs += stated["turn"]
+        reply = stated["reply"]
+        fits = reply is None or _has_parts(reply, {"seq": int, "line": str, "path": list})
+        expect(fits, "a reply states its number, line and path")
+    for proof in proofs:
+        fits = _has_parts(proof, {"index": int, "record": str, "checkpoint": str, "path": list})
+        expect(fits, "a decision states index, record, checkpoint and path")
     for name in ("outcome", "why"):
         expect(isinstance(stated[name], dict | None), f"{name} is a record, or null")
+
+
+def _has_parts(value: object, kinds: dict[str, type]) -> bool:
+    """Whether a record has just these fields, each of its type, with a path that is one."""
+    if not (isinstance(value, dict) and value.keys() == kinds.keys()):
+        return False
+    return all(isinstance(value[name], kind) for name, kind in kinds.items()) and _is_path(value["path"])
 
 
 def _is_path(value: object) -> bool:
@@ -165,6 +201,9 @@ def _entry(terms: Terms, region: str, stated: dict[str, Any]) -> Entry:
     expect(entry.seq == stated["seq"], "the entry has the number that is stated", entry.seq, stated["seq"])
     sells = terms.method != "ordered"
     expect((entry.unit is not None) == sells, "units are in entries where they are sold at the door", terms.method)
+    expect((entry.price is not None) == (terms.kind == "auction"), "a bid has a price, and no other entry", terms.kind)
+    enough = entry.price is None or guards.reaches_reserve(entry.price, terms.reserve_price)
+    expect(enough, "no bid is below the reserve", entry.price, terms.reserve_price)
     home, _, random = entry.request.rpartition(".")
     expect(home == region and random != "", "the request is named after its region", entry.request, f"{region}.…")
     epsilon_ns = terms.skew_bound_ns
@@ -175,29 +214,17 @@ def _entry(terms: Terms, region: str, stated: dict[str, Any]) -> Entry:
     return entry
 
 
-def _is_in(checkpoint: Checkpoint, index: int, line: str, path: list[str]) -> bool:
-    try:
-        return includes(checkpoint.root, checkpoint.size, line.encode(), index, path_bytes(path))
-    except NoteError as error:
-        raise FindingError(FILE, None, "a Merkle path is a list of hashes in base64", str(error)) from error
-
-
 def _check_decision(told: ReceiptReport, receipt: Receipt, stated: dict[str, Any], witness: WitnessKey | None) -> None:
     """The arbiter signed a decision log that has the record, and the outcome follows from it."""
-    index, origin = stated["index"], decisions_origin(receipt.terms.sale())
-    try:
-        record = told.decision = wire.parse_decision_line(index, stated["record"].encode())
-    except Contradiction as error:
-        raise FindingError(FILE, None, "the decision is a well-formed record of its number", error.rule) from error
-    told.decision_index = index
-    checkpoint = read_checkpoint(FILE, None, stated["checkpoint"], receipt.keys.arbiter, origin, witness)
-    receipt.decision_checkpoint = checkpoint
-    rule = "the arbiter signed a decision log that has the record in this place"
-    expect(_is_in(checkpoint, index, stated["record"], stated["path"]), rule, f"record {index}")
+    record, receipt.decision_checkpoint = checked_decision(receipt, stated, witness)
+    told.decision, told.decision_index = record, stated["index"]
     assert told.entry is not None
     outcome = receipt.stated["outcome"]
     expected = _follows(told, record, told.entry, outcome)
     expect(outcome == expected, "the outcome follows from the decision", json.dumps(outcome), json.dumps(expected))
+    if isinstance(record, Won) and record.request == told.entry.request:
+        check_paid(receipt.terms, told.entry, record)
+    check_end(told, receipt.terms)
 
 
 def _check_sold(told: ReceiptReport, entry: Entry, stated: dict[str, Any]) -> None:
@@ -214,38 +241,28 @@ def _follows(told: ReceiptReport, record: Decision, entry: Entry, outcome: Any) 
     """The outcome of an entry that a record settles; None where it settles nothing."""
     lost = {"request": entry.request, "state": "lost"}
     match record:
-        case Won(request, region, rank, unit) if request == entry.request and region == told.region:
-            return {"request": request, "state": "won", "rank": rank, "unit": unit}
-        case Won(request) if isinstance(outcome, dict) and outcome.get("reason") == "duplicate":
-            told.not_checked.append(f"Whether {request} is of the same buyer: only the bundle of the sale tells.")
+        case Won(request, region, rank, unit, price) if request == entry.request and region == told.region:
+            pays = {} if price is None else {"price": price}
+            return {"request": request, "state": "won", "rank": rank, "unit": unit, **pays}
+        case Confirmed(request) if request == entry.request:
+            held = told.held
+            return None if held is None else {"request": request, "state": "won", "rank": held.rank, "unit": held.unit}
+        case Won(request) | Confirmed(request) if isinstance(outcome, dict) and outcome.get("reason") == "duplicate":
+            _say_same_buyer(told, request)
             return lost | {"reason": "duplicate", "of": request}
-        case SoldOut():
-            return lost | {"reason": "sold_out"}
+        case Released(request) | Expired(request):
+            if request != entry.request:
+                _say_same_buyer(told, request)
+            return lost | {"reason": kind(record)}
+        case ListFull() | SoldOut() | Cancelled() | Halted():
+            return lost | {"reason": kind(record)}
         case CutOff(region, seq) if region == told.region and not guards.entry_counts(entry.seq, seq):
             return lost | {"reason": "cut_off"}
-        case Cancelled():
-            return lost | {"reason": "cancelled"}
-        case Halted():
-            return lost | {"reason": "halted"}
         case Closed("time"):
-            return lost | {"reason": "closed"}
+            is_auction = told.terms is not None and told.terms.kind == "auction"
+            return lost | {"reason": "outbid" if is_auction else "closed"}
     return None
 
 
-def _check_why(told: ReceiptReport, terms: Terms, entry: Entry, why: dict[str, Any]) -> None:
-    """The numbers behind the outcome agree with entry, terms and with each other."""
-    numbers = {name: why.get(name) for name in WHY - {"ticket", "pot"}}
-    decimal = all(isinstance(each, str) and each.isascii() and each.isdigit() for each in numbers.values())
-    expect(why.keys() == WHY and decimal and isinstance(why["pot"], int), "why states place, window, pot and frontier")
-    expect(why["ticket"] is None or isinstance(why["ticket"], str), "a ticket is hex digits, or null")
-    place_ns, window_ns, earliest_ns, frontier_ns = (
-        int(why[name]) for name in ("place_ns", "tie_window_ns", "earliest_ns", "frontier_ns")
-    )
-    place = guards.place_ns(entry.stamp_ns, terms.opens_ns)
-    expect(place_ns == place, "the place is the stamp, or the opening where that is later", place_ns, place)
-    expect(window_ns == terms.tie_window_ns, "the window is the terms'", window_ns, terms.tie_window_ns)
-    if isinstance(told.decision, Won) and told.decision.request == entry.request:
-        within = earliest_ns <= place_ns and guards.in_pot(place_ns, earliest_ns, window_ns)
-        expect(within and why["pot"] >= 1, "whoever wins is in the pot that it was drawn from", place_ns, earliest_ns)
-        complete = guards.pot_is_complete(earliest_ns, window_ns, frontier_ns, terms.last_stamp_ns)
-        expect(complete, "a pot is drawn from once nobody can join it any more", frontier_ns)
+def _say_same_buyer(told: ReceiptReport, request: RequestId) -> None:
+    told.not_checked.append(f"Whether {request} is of the same buyer: only the bundle of the sale tells.")

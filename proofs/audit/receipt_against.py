@@ -7,20 +7,22 @@ region had signed.
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from model import guards, wire
 from model.lottery import ticket
 from model.merkle import CompactTree
 from model.note import region_origin
-from model.vocabulary import Contradiction, CutOff, Decision, Seen, SoldOut, Won
+from model.vocabulary import Closed, Contradiction, CutOff, Decision, Held, Seen, SoldOut, Won
 from proofs.audit.case import DECISIONS, OUTCOMES, Case, Wishes, log_file
 from proofs.audit.published import check_seed, check_terms
 from proofs.audit.receipt_told import FILE, Receipt, ReceiptReport, expect
-from proofs.audit.report import Report
+from proofs.audit.receipt_turn import confirmed_in_vain
 from proofs.audit.signing import read_checkpoint
 from proofs.bundle import open_bundle
-from proofs.findings import Finding, FindingError, shortened
+from proofs.findings import FindingError, shortened
 
 
 def check_against(told: ReceiptReport, receipt: Receipt, path: Path) -> None:
@@ -42,28 +44,38 @@ def check_against(told: ReceiptReport, receipt: Receipt, path: Path) -> None:
 
 
 def _check_log(told: ReceiptReport, receipt: Receipt, case: Case) -> None:
-    """The entry is under its number, and the log still has the root that was signed."""
-    entry, signed = told.entry, receipt.checkpoint
-    assert entry is not None
-    tree, number, there = CompactTree(), 0, b""
+    """The entry, and what the holder said, are under their numbers, and the log still has the root that was signed."""
+    assert told.entry is not None
+    signed, tree, number = receipt.checkpoint, CompactTree(), 0
+    wanted: dict[int, str] = {told.entry.seq: receipt.stated["entry"]}
+    if told.reply is not None:
+        wanted[told.reply.seq] = receipt.stated["reply"]["line"]
+    there: dict[int, bytes] = {}
     for block in case.blocks(told.region):
-        if number < entry.seq <= number + len(block):
-            there = block[entry.seq - number - 1]
+        there |= {seq: block[seq - number - 1] for seq in wanted if number < seq <= number + len(block)}
         tree.extend(block[: max(0, signed.size - number)])
         number += len(block)
     file = log_file(told.region)
-    if there != receipt.stated["entry"].encode():
-        if number < entry.seq and _was_cut_off(case, told.region, entry.seq):
+    for seq, line in wanted.items():
+        if there.get(seq) == line.encode():
+            continue
+        if number < seq and _was_cut_off(case, told.region, seq):
             told.not_checked.append(f"What {told.region} logged beyond its cut-off is not in the bundle.")
             return
         told.convicted.append(_who_dropped(receipt, case, told.region))
-        found = shortened(there.decode(errors="replace")) if there else f"the log has {number} entries"
-        rule = "an entry that its region signed is in the bundle: this one was dropped"
-        raise FindingError(file, entry.seq, rule, found, receipt.stated["entry"])
+        found = shortened(there[seq].decode(errors="replace")) if seq in there else f"the log has {number} lines"
+        rule = "a line that its region signed is in the bundle: this one was dropped"
+        raise FindingError(file, seq, rule, found, line)
     if number >= signed.size and tree.root() != signed.root:
         told.convicted.append(_who_dropped(receipt, case, told.region))
         rule = "the log has the root that the region signed in the receipt"
         raise FindingError(file, signed.size, rule, _base64(tree.root()), _base64(signed.root))
+    if told.reply is not None and confirmed_in_vain(told, receipt.terms):
+        if not _was_cut_off(case, told.region, told.reply.seq):
+            told.convicted.append("the arbiter: it let a hold expire that was confirmed in time")
+            rule = "no confirmation in time is lost"
+            raise FindingError(file, told.reply.seq, rule, receipt.stated["reply"]["line"])
+        told.not_checked = [each for each in told.not_checked if "was cut off before" not in each]
 
 
 def _was_cut_off(case: Case, region: str, seq: int) -> bool:
@@ -87,30 +99,73 @@ def _who_dropped(receipt: Receipt, case: Case, region: str) -> str:
 
 
 def _check_decisions(told: ReceiptReport, receipt: Receipt, case: Case) -> None:
-    """The record that settled the purchase is in the decision log, and the frontier was what is said."""
-    if told.decision_index is None:
+    """The records that the receipt shows are in the decision log, and the frontier was what is said."""
+    wanted = {index: proof for (index, _), proof in zip(told.turn, receipt.stated.get("turn", ()), strict=False)}
+    if told.decision_index is not None:
+        wanted[told.decision_index] = receipt.stated["decision"]
+    if not wanted:
         return
-    line, frontier_ns, regions = b"", None, set(receipt.terms.regions)
+    lines, looks = dict[int, bytes](), dict[int, _Look]()
+    latest_ns, marks_ns, regions = 0, dict[str, int](), set(receipt.terms.regions)
     for index, each in enumerate(case.bundle.lines(DECISIONS)):
-        if index == told.decision_index:  # a `won`, or `sold_out`: both follow from the look before
-            line = each
+        if index in wanted:
+            lines[index] = each
+            looks[index] = _Look(latest_ns, min(marks_ns.values(), default=None))
+        if len(lines) == len(wanted):
             break
         if b'"type":"seen"' in each or b'"type":"cut_off"' in each:
             record = _decision(index, each)
             if isinstance(record, CutOff):
                 regions.discard(record.region)
+                marks_ns.pop(record.region, None)
             elif isinstance(record, Seen):
-                marks = [seen.mark_ns for name, seen in record.regions.items() if name in regions]
-                frontier_ns = min(marks, default=None)
-    stated = receipt.stated["decision"]["record"].encode()
-    if line != stated:
-        told.convicted.append("the arbiter: it signed a decision that is not in the bundle's decision log")
-        rule = "a decision that the arbiter signed is in the bundle"
-        found = line.decode(errors="replace") or "no such record"
-        raise FindingError(DECISIONS, told.decision_index + 1, rule, found, stated.decode())
-    if told.why is not None and isinstance(told.decision, Won | SoldOut) and frontier_ns is not None:
+                latest_ns = record.latest_ns
+                marks_ns = {name: seen.mark_ns for name, seen in record.regions.items() if name in regions}
+    for index, proof in wanted.items():
+        line, stated = lines.get(index, b""), proof["record"].encode()
+        if line != stated:
+            told.convicted.append("the arbiter: it signed a decision that is not in the bundle's decision log")
+            rule = "a decision that the arbiter signed is in the bundle"
+            found = line.decode(errors="replace") or "no such record"
+            raise FindingError(DECISIONS, index + 1, rule, found, stated.decode())
+    _check_looks(told, looks)
+
+
+class _Look(NamedTuple):
+    """The look before a record: its latest time, and the least mark of the regions then in the sale, where any was."""
+
+    latest_ns: int
+    frontier_ns: int | None
+
+
+def _check_looks(told: ReceiptReport, looks: Mapping[int, _Look]) -> None:
+    """What why says of the look that drew, and of the one that ended a turn."""
+    why = told.why
+    if why is None or told.decision_index is None:
+        return
+    drew: int | None = None
+    if told.turn:
+        drew = told.turn[0][0]
+    elif isinstance(told.decision, Won | Closed) or (isinstance(told.decision, SoldOut) and "turn" not in why):
+        drew = told.decision_index
+    if drew is not None and looks[drew].frontier_ns is not None:
         rule = "the frontier is the least mark of the look before"
-        expect(int(told.why["frontier_ns"]) == frontier_ns, rule, told.why["frontier_ns"], frontier_ns)
+        expect(int(why["frontier_ns"]) == looks[drew].frontier_ns, rule, why["frontier_ns"], looks[drew].frontier_ns)
+    turn = why.get("turn")
+    if turn is None:
+        return
+    for index, record in told.turn:
+        if isinstance(record, Held):
+            rule = "a unit is held from the look before"
+            expect(int(turn["held_ns"] or 0) == looks[index].latest_ns, rule, turn["held_ns"], looks[index].latest_ns)
+    ended = looks[told.decision_index]
+    if turn["ended_ns"] is not None:
+        rule = "a hold ends with the look before"
+        expect(int(turn["ended_ns"]) == ended.latest_ns, rule, turn["ended_ns"], ended.latest_ns)
+        if ended.frontier_ns is not None:
+            rule = "the frontier is the least mark of the look before"
+            heard = turn["ended_frontier_ns"]
+            expect(int(heard or 0) == ended.frontier_ns, rule, heard, ended.frontier_ns)
 
 
 def _decision(index: int, line: bytes) -> Decision:
@@ -138,27 +193,6 @@ def _check_outcome(told: ReceiptReport, case: Case) -> None:
         told.not_checked = [each for each in told.not_checked if "same buyer" not in each]
         return
     raise FindingError(OUTCOMES, None, "the outcome of every request is in the bundle", str(told.outcome["request"]))
-
-
-def check_pot(told: ReceiptReport, report: Report) -> None:
-    """Against the replay: how many were in the pot that served the buyer, or in the last one; that no unit was sold
-    twice, where that is known now."""
-    if report.ok:
-        told.not_checked = [each for each in told.not_checked if "nobody else got this unit" not in each]
-    if told.why is None or report.fairness is None or not report.fairness.winners or not report.ok:
-        return
-    rank, fairness = -1, report.fairness
-    if isinstance(told.decision, Won):
-        rank = told.decision.rank
-    elif not isinstance(told.decision, SoldOut):
-        return
-    for name, stated, made_again in (
-        ("pot", told.why["pot"], fairness.pots[rank]),
-        ("earliest_ns", int(told.why["earliest_ns"]), fairness.earliest_ns[rank]),
-    ):
-        if stated != made_again:
-            rule = f"{name} is what the replay says"
-            told.findings.append(Finding(FILE, None, rule, str(stated), str(made_again)))
 
 
 def _base64(data: bytes) -> str:

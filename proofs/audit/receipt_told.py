@@ -9,7 +9,7 @@ from typing import Any, Final
 from model.note import Checkpoint
 from model.stated import Keys
 from model.terms import Terms
-from model.vocabulary import Decision, Entry
+from model.vocabulary import Decision, Entry, Held, Listed, Reply
 from proofs.findings import Finding, FindingError
 
 FILE: Final = "receipt"
@@ -29,8 +29,17 @@ class ReceiptReport:
     region: str = ""
     decision: Decision | None = None
     decision_index: int | None = None
+    turn: list[tuple[int, Listed | Held]] = field(default_factory=list)
+    """In a reservation, the records that gave a place on the list and a unit, with their numbers."""
+    reply: Reply | None = None
+    """What the holder said, as it was logged."""
     outcome: Mapping[str, Any] | None = None
     why: Mapping[str, Any] | None = None
+
+    @property
+    def held(self) -> Held | None:
+        """The unit that was held."""
+        return next((record for _, record in self.turn if isinstance(record, Held)), None)
 
     @property
     def ok(self) -> bool:

@@ -2,11 +2,11 @@
 
 The report counts what was read, says which kinds of record never occurred (so that "all good" is not said of what was
 never seen), what was measured, what this audit could not check, and what no audit can see. Findings make it fail;
-alarms do not: they are measurements that somebody should look into.
+alarms do not: they are measurements that somebody should look into. The tables' rows are `rows.py`'s.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -15,15 +15,39 @@ from rich.markup import escape
 from rich.table import Table
 
 from proofs.audit.back_dating import BackDating
+from proofs.audit.bidding import Bidding
 from proofs.audit.case import Whereabouts
 from proofs.audit.clocks import HostClock
 from proofs.audit.demand import Demand
 from proofs.audit.fairness import Fairness
+from proofs.audit.rows import (
+    DEMAND_COLUMNS,
+    PLACE_COLUMNS,
+    PRICE_COLUMNS,
+    REPLY_COLUMNS,
+    TURN_COLUMNS,
+    decided_by,
+    decided_by_bids,
+    decided_by_list,
+    demand_rows,
+    held_down_the_list,
+    milliseconds,
+    place_rows,
+    price_rows,
+    reply_rows,
+    sold_at_the_door,
+    sold_by_bids,
+    turn_rows,
+)
 from proofs.audit.series import Series
+from proofs.audit.turns import Turns
 from proofs.findings import Finding
 
 MOST_TOLD: Final = 20
 """As many findings are told on a terminal; a program gets all."""
+
+MOST_ROWS: Final = 15
+"""Of prices, or of places on a list, as many are told on a terminal."""
 
 WHAT_NO_AUDIT_CAN_SEE: Final = (
     "Requests that were dropped before they were logged: a region that refuses or delays somebody leaves no line. "
@@ -55,8 +79,16 @@ class Report:
     back_dating: BackDating | None = None
     fairness: Fairness | None = None
     series: Series | None = None
+    list_fairness: Fairness | None = None
+    """Who got the places of a reservation's list."""
     demand: Demand | None = None
     """Who sold how much, where units are sold at the door."""
+    bidding: Bidding | None = None
+    """Who bid how much, in an auction."""
+    turns: Turns | None = None
+    """Who held what until when, in a reservation."""
+    opens_ns: int | None = None
+    """When the sale opened."""
     places: tuple[Whereabouts, ...] = ()
     """Where every unit is in the end, where they are sold at the door."""
     refusals: tuple[str, ...] = ()
@@ -86,11 +118,6 @@ def _plain(value: Any) -> Any:
         case list() | tuple() | array():
             return [_plain(inner) for inner in value]
     return value
-
-
-def milliseconds(nanoseconds: int | None) -> str:
-    """A time for people."""
-    return "–" if nanoseconds is None else f"{nanoseconds / 1e6:,.1f} ms"
 
 
 def render(report: Report, console: Console) -> None:
@@ -129,16 +156,24 @@ def render(report: Report, console: Console) -> None:
 
 
 def _render_measures(report: Report, console: Console) -> None:
-    if report.fairness is not None and report.fairness.winners:
-        console.print(_fairness_table(report.fairness))
-        console.print(escape(decided_by(report.fairness)), highlight=False)
+    for title, fairness in stated_fairness(report):
+        console.print(_fairness_table(title, fairness))
+    if told := decided(report):
+        console.print(escape(told), highlight=False)
     if report.demand is not None:
-        console.print(_demand_table(report.demand))
+        caption = "Only those who were served are counted: who was turned away leaves no line."
+        console.print(_rows_table("Who sold how much", DEMAND_COLUMNS, demand_rows(report.demand), caption))
         console.print(escape(sold_at_the_door(report.demand)), highlight=False)
     if report.places:
-        console.print(_places_table(report.places))
+        words = ("where", "which")
+        console.print(_rows_table("Where every unit is", PLACE_COLUMNS, place_rows(report.places), words=words))
+    _render_kind(report, console)
     if report.back_dating is not None and report.winners:
         console.print(_back_dating_table(report.back_dating))
+        if report.turns is not None:
+            rows = reply_rows(report.back_dating)
+            caption = "Replies that settled a hold: the arbiter's time when it read them, minus their stamp."
+            console.print(_rows_table("How far replies could have been back-dated", REPLY_COLUMNS, rows, caption))
     if report.clocks:
         updates, recomputed = (sum(getattr(host, of) for host in report.clocks) for of in ("updates", "recomputed"))
         told = (
@@ -147,72 +182,56 @@ def _render_measures(report: Report, console: Console) -> None:
         console.print(f"{told}; no stamp is surer than its clock was.", highlight=False)
 
 
-def decided_by(fairness: Fairness) -> str:
-    """How the units were decided, in a sentence."""
-    return (
-        f"Of {fairness.winners:,} units {fairness.by_order:,} went by provable order (nobody else could have been "
-        f"first), {fairness.by_lot:,} by lot between some who got one and some who did not, and in "
-        f"{fairness.by_lot_for_rank_only:,} draws the lot said only who of the winners went first."
-    )
+def _render_kind(report: Report, console: Console) -> None:
+    """What matters of an auction, and of a reservation."""
+    if report.bidding is not None:
+        rows = price_rows(report.bidding, MOST_ROWS)
+        console.print(_rows_table("Bids, around the lowest that won", PRICE_COLUMNS, rows))
+        console.print(escape(sold_by_bids(report.bidding)), highlight=False)
+    if report.turns is not None and report.opens_ns is not None:
+        rows, more = turn_rows(report.turns, report.opens_ns, MOST_ROWS), len(report.turns.turns) - MOST_ROWS
+        caption = f"… and {more:,} more (--html, --json)." if more > 0 else ""
+        words = ("what became of it",)
+        console.print(_rows_table("Who held what, until when", TURN_COLUMNS, rows, caption, words))
+        console.print(escape(held_down_the_list(report.turns)), highlight=False)
 
 
-def sold_at_the_door(demand: Demand) -> str:
-    """How the units were sold, in a sentence."""
-    told = (
-        f"Of {demand.stock:,} units {demand.sold:,} were sold, each by its region to whoever came next there. Nobody "
-        "decided an order between regions, no lot was drawn, and no figure here says that anybody was served in turn."
-    )
-    several = demand.buyers_in_several_regions
-    return told + (f" {several:,} buyers got a unit in more than one region." if several else "")
+def stated_fairness(report: Report) -> Iterator[tuple[str, Fairness]]:
+    """Every statement about who was drawn, by its title."""
+    fairness, places = report.fairness, report.list_fairness
+    if fairness is not None and fairness.winners:
+        yield "Who asked and who " + ("won" if places is None else "was first to hold a unit"), fairness
+    if places is not None and report.turns is not None and report.turns.is_full:
+        yield "Who asked and who got a place on the list", places
 
 
-PLACE_COLUMNS: Final = ("where", "region", "units", "which")
-DEMAND_COLUMNS: Final = ("region", "began with", "sold", "of all", "given", "taken", "left", "grants refused")
+def decided(report: Report) -> str:
+    """How the units were decided, in words; "" where none was."""
+    fairness = report.fairness
+    if fairness is None or not fairness.winners:
+        return ""
+    if report.list_fairness is not None and report.turns is not None:
+        return decided_by_list(fairness, report.list_fairness, report.turns.is_full)
+    return decided_by(fairness) if report.bidding is None else decided_by_bids(fairness)
 
 
-def demand_rows(demand: Demand) -> list[tuple[str, ...]]:
-    """Region by region, by `DEMAND_COLUMNS`."""
-    return [
-        (
-            each.region,
-            f"{each.began_with:,}",
-            f"{each.sold:,}",
-            f"{each.sold / max(1, demand.sold):.1%}",
-            *(f"{number:,}" for number in (each.given, each.taken, each.left, each.refused)),
-        )
-        for each in demand.regions
-    ]
-
-
-def place_rows(places: tuple[Whereabouts, ...]) -> list[tuple[str, ...]]:
-    """Place by place, by `PLACE_COLUMNS`, and what they add up to."""
-    rows = [(each.place, each.region, f"{each.units:,}", each.which) for each in places]
-    return [*rows, ("together", "", f"{sum(each.units for each in places):,}", "")]
-
-
-def _demand_table(demand: Demand) -> Table:
-    table = Table(title="Who sold how much", title_justify="left")
-    for column in DEMAND_COLUMNS:
-        table.add_column(column, justify="left" if column == "region" else "right")
-    for row in demand_rows(demand):
+def _rows_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", words: tuple[str, ...] = ()
+) -> Table:
+    """A table of text; the columns `words` are set to the left, the others to the right."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in {"region", *words} else "right")
+    for row in rows:
         table.add_row(*map(escape, row))
-    table.caption = "Only those who were served are counted: who was turned away leaves no line."
+    table.caption = caption or None
     table.caption_justify = "left"
     return table
 
 
-def _places_table(places: tuple[Whereabouts, ...]) -> Table:
-    table = Table(title="Where every unit is", title_justify="left")
-    for column in PLACE_COLUMNS:
-        table.add_column(column, justify="right" if column == "units" else "left")
-    for row in place_rows(places):
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _fairness_table(fairness: Fairness) -> Table:
+def _fairness_table(title: str, fairness: Fairness) -> Table:
     how = "exact" if fairness.is_exact else "to six digits"
-    table = Table(title="Who asked and who won", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.caption = f"p: how likely chance alone is to be as far from what is expected, given the pots ({how})."
     table.caption_justify = "left"
     columns = ("region", "buyers", "of all", "winners", "of all", "expected", "likely", "p")
@@ -247,7 +266,7 @@ def _back_dating_table(told: BackDating) -> Table:
         table.add_row(escape(room.region), *map(milliseconds, lags_and_rooms))
     table.caption = (
         f"Allowed: mark lag {milliseconds(told.mark_lag_allowed_ns)} (grace + travel), room "
-        f"{milliseconds(told.room_allowed_ns)} (W + grace + travel). Looks are recorded only where something followed, "
+        f"{milliseconds(told.room_allowed_ns)} (W + grace + travel). Looks are recorded where something followed, and "
         "so the room is an upper bound."
     )
     table.caption_justify = "left"

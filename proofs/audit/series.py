@@ -49,6 +49,18 @@ def drawn(case: Case) -> "dict[RegionName, array[int]]":
     }
 
 
+def confirmed(case: Case) -> "dict[RegionName, array[int]]":
+    """The stamps of those who asked for a unit first, and have confirmed it in the end."""
+    assert case.decided is not None
+    assert case.told is not None
+    turns = case.decided.standing.holds.turns
+    won = {request for request, turn in turns.items() if turn.state == "confirmed"}
+    return {
+        region: array("q", (entry.stamp_ns for entry in notable if entry.request in won))
+        for region, notable in case.told.notable.items()
+    }
+
+
 def collect(case: Case, winners_ns: "Callable[[Case], Mapping[RegionName, array[int]]]") -> Series | None:
     """Count what happened when; None where nothing did, or was not reached."""
     if case.terms is None or case.logs is None or case.told is None or case.decided is None:

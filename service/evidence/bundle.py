@@ -34,7 +34,7 @@ from service.store.streams import read_range
 FORMAT: Final = "firstcome-bundle/1"
 DECISIONS_CHECKPOINT: Final = "checkpoints/decisions"
 ENTRY: Final = b'"type":"request"'
-"""Whatever line has this is an entry: no id can. A log of units sold at the door has other lines too."""
+"""Whatever line has this is an entry: no id can. Logs of units that are sold at the door or held have other lines."""
 _ENTRIES_AT_ONCE: Final = 2_000
 
 Pieces = AsyncIterator[list[bytes]]
@@ -236,7 +236,7 @@ class Content:
 
     def _outcome_lines(self, region: RegionName, first_seq: int, lines: list[bytes]) -> list[bytes]:
         """What became of a log's entries from a number on, which the arbiter has read before."""
-        if self._of.terms.method != "ordered":
+        if self._of.terms.method != "ordered" or self._of.terms.kind == "reservation":
             return [self._outcome(region, line) for line in lines if ENTRY in line]
         try:
             requests, buyers = read_ids(lines)

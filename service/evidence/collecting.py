@@ -37,7 +37,7 @@ class Collected:
     length: int = 0
     """How many lines its log had when it was last looked at, once the sale was over."""
     is_stopped: bool = False
-    """It takes no more entries."""
+    """It logs nothing more, neither entries nor what holders say."""
     is_same: bool | None = None
     """Whether its log begins with what was counted; None while nobody has looked."""
     is_blamed: bool = False
@@ -105,7 +105,7 @@ async def collect_beyond(sale: SaleId, name: RegionName, region: Store, arbiter:
         redis.exceptions.RedisError: one of the stores does not answer.
     """
     remote: Any = region
-    stopped = await remote.exists(keys.stop(sale))
+    stop = await remote.get(keys.stop(sale))
     logged = await length(region, keys.log(sale))
     seq = collected.cut_off_seq
     if seq is not None and logged > seq:
@@ -117,7 +117,8 @@ async def collect_beyond(sale: SaleId, name: RegionName, region: Store, arbiter:
                 words = [word for line in lines for word in (line, b"")]
                 await push(keys=[keys.copied_beyond(sale, name)], args=[str(collected.beyond + 1), *words])
                 collected.beyond += len(lines)
-    collected.length, collected.is_stopped = logged, bool(stopped)
+    collected.length = logged
+    collected.is_stopped = stop is not None and not stop.startswith(keys.LIST_FULL.encode())
 
 
 async def begins_alike(sale: SaleId, name: RegionName, region: Store, arbiter: Store, seq: int) -> bool:

@@ -3,7 +3,8 @@
 A receipt shows a log line, and by a Merkle path that the region has signed a log which has it: from then on the region
 cannot have lost it, nor have had another in its place, without two signatures of its own that contradict each other.
 Once the entry is decided it shows the decision in the same way, under the arbiter's signature. A unit that was sold at
-the door is in the entry itself: there the region's signature is all, nothing was decided or drawn.
+the door is in the entry itself: there the region's signature is all, nothing was decided or drawn. In a reservation it
+shows as well, as soon as each is signed, that the purchase was listed and held, and what its holder said.
 
 No private key is needed here, so every gateway can answer. Most of a path lies in the roots of the log's full blocks,
 which the notary keeps; the rest takes the lines of the entry's block and of the last one: 512 at most.
@@ -12,15 +13,13 @@ which the notary keeps; the rest takes the lines of the entry's block and of the
 from collections.abc import Sequence
 from typing import Any, Final
 
-from model import guards
-from model.lottery import ticket
 from model.merkle import BLOCK, HASH_BYTES, inclusion_path, leaf_hash, root_of
 from model.note import path_texts
 from model.outcomes import Standing
 from model.terms import Terms
-from model.vocabulary import Entry, Outcome, RegionName
+from model.vocabulary import BuyerId, Entry, Outcome, RegionName, RequestId
 from model.wire import outcome_line, parse_canonical
-from service.evidence.drawing import read_draw
+from service.evidence.whys import why
 from service.store import keys
 from service.store.chunks import lines_between
 from service.store.opening import Store
@@ -68,6 +67,7 @@ async def receipt(
     Args:
         line: the entry's, in the log.
         standing: what `decisions`, the region's copy of the decision log, say.
+        tree: of this sale.
 
     Raises:
         NotSignedYetError: no checkpoint covers the entry yet.
@@ -96,50 +96,78 @@ async def receipt(
         shown["outcome"] = parse_canonical(outcome_line(outcome))
         return shown
     signed = await _checkpoint(store, keys.decisions_checkpoint(sale))
-    index = None if outcome is None else settled_at(outcome, region, standing, decisions)
-    if outcome is None or index is None or signed is None or not index < signed[0] <= len(decisions):
+    proved = _Proved(decisions, tree, signed)
+    if terms.kind == "reservation":
+        shown["turn"] = [
+            proof
+            for kind in (b"listed", b"held")
+            if (proof := proved.of(_find(decisions, _type(kind), _of(entry.request)))) is not None
+        ]
+        shown["reply"] = await _reply(store, sale, entry.request, size)
+    index = None if outcome is None else settled_at(outcome, region, entry.buyer, standing, decisions)
+    decision = proved.of(index)
+    if outcome is None or decision is None:
         return shown
-    shown["decision"] = {
-        "index": index,
-        "record": decisions[index].decode(),
-        "checkpoint": signed[1],
-        "path": path_texts(tree.path(decisions, index, signed[0])),
-    }
+    shown["decision"] = decision
     shown["outcome"] = parse_canonical(outcome_line(outcome))
-    shown["why"] = await _why(store, terms, entry, outcome)
+    shown["why"] = await why(store, terms, entry, outcome)
     return shown
 
 
-async def _why(store: Store, terms: Terms, entry: Entry, outcome: Outcome) -> dict[str, Any] | None:
-    """How a winner was drawn; for who went away with nothing, how the last unit was. None before the sale is over."""
-    if outcome.state == "lost" and outcome.reason != "sold_out":
-        return None
+class _Proved:
+    """Records of the decision log, as far as they are under the newest checkpoint."""
+
+    def __init__(self, decisions: Sequence[bytes], tree: DecisionTree, signed: tuple[int, str] | None) -> None:
+        self._decisions, self._tree = decisions, tree
+        self._signed = signed if signed is not None and signed[0] <= len(decisions) else None
+
+    def of(self, index: int | None) -> dict[str, Any] | None:
+        """A record, and that it is there; None where there is none, or nobody has signed it yet."""
+        if index is None or self._signed is None or index >= self._signed[0]:
+            return None
+        size, note = self._signed
+        path = path_texts(self._tree.path(self._decisions, index, size))
+        return {"index": index, "record": self._decisions[index].decode(), "checkpoint": note, "path": path}
+
+
+async def _reply(store: Store, sale: str, request: RequestId, size: int) -> dict[str, Any] | None:
+    """What the holder said, as a line of the log, and that it is in the first `size` lines; None while it is not."""
     kept: Any = store
-    sale = terms.sale()
-    packed, key = await kept.hmget(keys.whys(sale), entry.request if outcome.state == "won" else "", "key")
-    if packed is None or key is None:
+    number = await kept.hget(keys.replies(sale), request)
+    if number is None or int(number) > size:
         return None
-    draw = read_draw(packed)
+    [line] = await lines_between(store, keys.log(sale), int(number), int(number))
     return {
-        "place_ns": str(guards.place_ns(entry.stamp_ns, terms.opens_ns)),
-        "tie_window_ns": str(terms.tie_window_ns),
-        "earliest_ns": str(draw.earliest_ns),
-        "pot": draw.pot,
-        "frontier_ns": str(draw.frontier_ns),
-        "ticket": f"{ticket(bytes.fromhex(key.decode()), sale, entry.buyer):064x}",
+        "seq": int(number),
+        "line": line.decode(),
+        "path": path_texts(await _path(store, sale, int(number) - 1, size)),
     }
 
 
-def settled_at(outcome: Outcome, region: RegionName, standing: Standing, decisions: Sequence[bytes]) -> int | None:
+def settled_at(
+    outcome: Outcome, region: RegionName, buyer: BuyerId, standing: Standing, decisions: Sequence[bytes]
+) -> int | None:
     """The index of the record that settled an outcome; for a duplicate, the one by which its buyer won."""
+    listed = standing.holds.request_of.get(buyer, outcome.request)
     if outcome.state == "won" or outcome.reason == "duplicate":
-        winner = outcome.of or outcome.request
-        return _find(decisions, b'"type":"won"', f'"request":"{winner}"'.encode())
+        kind = b"confirmed" if standing.terms.kind == "reservation" else b"won"
+        return _find(decisions, _type(kind), _of(outcome.of or outcome.request))
+    if outcome.reason in {"released", "expired"}:
+        return _find(decisions, _type(outcome.reason.encode()), _of(listed))
     if outcome.reason == "sold_out":
         return standing.sold_out_at
     if outcome.reason == "cut_off":
-        return _find(decisions, b'"type":"cut_off"', f'"region":"{region}"'.encode())
-    return _find(decisions, f'"type":"{outcome.reason}"'.encode(), b"")
+        return _find(decisions, _type(b"cut_off"), f'"region":"{region}"'.encode())
+    kinds = {"outbid": b"closed"}
+    return _find(decisions, _type(kinds.get(str(outcome.reason), str(outcome.reason).encode())), b"")
+
+
+def _type(kind: bytes) -> bytes:
+    return b'"type":"' + kind + b'"'
+
+
+def _of(request: RequestId) -> bytes:
+    return f'"request":"{request}"'.encode()
 
 
 def _find(decisions: Sequence[bytes], kind: bytes, words: bytes) -> int | None:

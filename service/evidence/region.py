@@ -33,6 +33,8 @@ _log = structlog.get_logger()
 ROUND_SECONDS: Final = 0.25
 _PAUSE_SECONDS: Final = 1.0
 _SALES_AT_ONCE: Final = 500
+_ASKED: Final = 5
+"""Questions about each sale, in one go."""
 
 
 @dataclass(slots=True)
@@ -85,9 +87,10 @@ class RegionNotary:
                 pipeline.xrevrange(keys.log(sale), count=1)
                 pipeline.exists(keys.mark(sale))
                 pipeline.hget(keys.checkpoint(sale), "size")
+                pipeline.get(keys.stop(sale))
             answers = await pipeline.execute(raise_on_error=False)
         for number, sale in enumerate(sales):
-            newest, logged, marked, signed = told = answers[4 * number : 4 * number + 4]
+            newest, logged, marked, signed, stop = told = answers[_ASKED * number : _ASKED * (number + 1)]
             followed = self._followed[sale]
             for error in told:
                 if isinstance(error, RedisError) and not is_wrong_type(error):
@@ -99,7 +102,8 @@ class RegionNotary:
             length = last_number(logged)
             if followed.delivery is not None and (marked or length):
                 await followed.delivery.hand_in()
-            if is_over(newest) and (followed.log is None or int(signed or 0) == length):
+            may_grow = stop is not None and stop.startswith(keys.LIST_FULL.encode())  # what holders say is still logged
+            if is_over(newest) and not may_grow and (followed.log is None or int(signed or 0) == length):
                 del self._followed[sale]
             elif followed.log is not None and ours:
                 await self._sign(sale, followed, followed.log, length)

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from model.vocabulary import RegionName, SaleId
-from service.evidence.bundle import DECISIONS_CHECKPOINT, ENTRY, Finished, Recipe, counted_lines, finished
+from service.evidence.bundle import DECISIONS_CHECKPOINT, Finished, Recipe, counted_lines, finished
 from service.evidence.collecting import Collected
 from service.evidence.drawing import whys_of
 from service.evidence.seal import Sealed, seal, sealed, settle
@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 PATIENCE_SECONDS: Final = 60.0
 SHORT_PATIENCE_SECONDS: Final = 3.0
 _CLOCK: Final = b'"clock":"'
+"""Whatever line has this is stamped: an entry, or what a holder said."""
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Sealer:
         for region, counted in of.standing.counted.items():
             clocks: set[bytes] = set()
             async for lines in counted_lines(self._store, sale, region, counted):
-                clocks.update(line.split(_CLOCK, 1)[1].split(b'"', 1)[0] for line in lines if ENTRY in line)
+                clocks.update(line.split(_CLOCK, 1)[1].split(b'"', 1)[0] for line in lines if _CLOCK in line)
             for clock in clocks:
                 host, _, update = clock.decode().rpartition("/")
                 named.setdefault(host, set()).add(int(update))

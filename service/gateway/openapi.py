@@ -404,7 +404,21 @@ _RECEIPT: Final = {
             },
         },
         "outcome": {"type": ["object", "null"]},
-        "why": {"type": ["object", "null"], "description": "once the sale is over: how it was drawn"},
+        "why": {"type": ["object", "null"], "description": "once the sale is over: how it came about"},
+        "turn": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "of a reservation: the records `listed` and `held` of this purchase, each like `decision`",
+        },
+        "reply": {
+            "type": ["object", "null"],
+            "properties": {
+                "seq": {"type": "integer", "minimum": 2},
+                "line": {"type": "string"},
+                "path": {"type": "array", "items": {"type": "string"}},
+            },
+            "description": "of a reservation: what the holder said, as a line of the region's log",
+        },
     },
     "required": [
         *("format", "sale", "terms", "region", "seq", "entry", "checkpoint", "path", "decision", "outcome", "why"),

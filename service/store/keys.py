@@ -153,7 +153,7 @@ def journals(sale: str) -> str:
 
 def whys(sale: str) -> str:
     """Hash, once the sale is over: what the draw of each of the region's winners was like, by request; "" has the last
-    draw of all, `key` the draw key.
+    draw of all, `key` the draw key. Of an auction besides how its bids stand (`service/evidence/whys.py`).
     """
     return f"{{{sale}}}:whys"
 

@@ -12,10 +12,12 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from model import wire
-from model.arbiter import Fold
+from model.deliveries import Deliveries
+from model.folds import new_fold
 from model.outcomes import Standing
+from model.replies import parse_line
 from model.terms import Terms, read_terms
-from model.vocabulary import Decision, Seen, Won
+from model.vocabulary import Decision, Entry, Naming, Seen
 from tests.proofs.journals import CalmHost
 from tests.signer import Signers
 from tests.stories import OPENS_NS, SEED
@@ -73,8 +75,7 @@ class Sale:
         """What everybody was told."""
         lines = []
         for name, log in self.lines.items():
-            for line in log:
-                entry = wire.parse_log_line(line)
+            for entry in (each for each in map(parse_line, log) if isinstance(each, Entry)):
                 outcome = self.standing.outcome(name, entry.seq, entry.request, entry.buyer)
                 assert outcome is not None
                 lines.append(wire.outcome_line(outcome))
@@ -94,20 +95,8 @@ def a_sale(
     """
     chance = random.Random(seed)
     signers = Signers(REGIONS, secret)
-    proposed = {
-        "title": "Ten pairs of shoes", "stock": stock, "opens": "2026-11-27T20:00:00Z",
-        "closes": "2026-11-27T20:00:30Z", "entries_from": "2026-11-27T19:59:50Z", "regions": list(REGIONS),
-        "skew_bound_ns": str(SKEW_NS), "intake_grace_ns": str(GRACE_NS), "cut_off_after_ns": str(500 * MS),
-        **({"keys": signers.keys()} if signed else {}),
-    }  # fmt: skip
-    terms = read_terms(proposed).committed(SEED)
-    hosts = {
-        f"{name}-{number}": CalmHost(f"{name}-{number}", chance.randrange(-30_000, 30_000), chance, 10**12).run(
-            OPENS_NS - 60_000 * MS, OPENS_NS + 12_000 * MS, 72_000 * MS // polls
-        )
-        for name in REGIONS
-        for number in range(1, hosts_each + 1)
-    }
+    terms = terms_of(signers if signed else None, stock)
+    hosts = hosts_of(chance, hosts_each, polls)
     presses = _presses(chance, requests, lasts_ns)
     logged = {name: list[tuple[int, str, bytes]]() for name in REGIONS}
     arrivals = [(at_ns + chance.randrange(1, 8) * MS, at_ns, region, buyer) for at_ns, region, buyer in presses]
@@ -118,10 +107,37 @@ def a_sale(
         log = logged[region]
         stamped_ns = OPENS_NS + lie.friend_stamped_ns if lie is not None and buyer == "friend" else at_ns
         stamp_ns, bound_ns, clock = hosts[f"{region}-{chance.randint(1, hosts_each)}"].stamp(stamped_ns)
-        request = f"{region}.{sha256(f'{buyer}{at_ns}'.encode()).hexdigest()[:24]}"
+        request = request_id(region, buyer, at_ns)
         before, after = wire.log_line_halves(request, buyer, stamp_ns, bound_ns, clock, stamped_ns - 30 * MS)
         log.append((logged_ns, buyer, f"{before}{len(log) + 1}{after}".encode()))
-    return _performed(terms, hosts, logged, signers, lie, silent)
+    return performed(terms, hosts, logged, signers, lie, silent)
+
+
+def terms_of(signers: Signers | None, stock: int, **more: object) -> Terms:
+    """Terms of a sale of half a minute, with a lobby."""
+    proposed = {
+        "title": "Ten pairs of shoes", "stock": stock, "opens": "2026-11-27T20:00:00Z",
+        "closes": "2026-11-27T20:00:30Z", "entries_from": "2026-11-27T19:59:50Z", "regions": list(REGIONS),
+        "skew_bound_ns": str(SKEW_NS), "intake_grace_ns": str(GRACE_NS), "cut_off_after_ns": str(500 * MS),
+        **({"keys": signers.keys()} if signers is not None else {}), **more,
+    }  # fmt: skip
+    return read_terms(proposed).committed(SEED)
+
+
+def hosts_of(chance: random.Random, hosts_each: int, polls: int) -> dict[str, CalmHost]:
+    """Each region's hosts, from a minute before the opening on."""
+    return {
+        f"{name}-{number}": CalmHost(f"{name}-{number}", chance.randrange(-30_000, 30_000), chance, 10**12).run(
+            OPENS_NS - 60_000 * MS, OPENS_NS + 12_000 * MS, 72_000 * MS // polls
+        )
+        for name in REGIONS
+        for number in range(1, hosts_each + 1)
+    }
+
+
+def request_id(region: str, buyer: str, at_ns: int) -> str:
+    """As random as a gateway's, and the same again."""
+    return f"{region}.{sha256(f'{buyer}{at_ns}'.encode()).hexdigest()[:24]}"
 
 
 def _presses(chance: random.Random, requests: int, lasts_ns: int) -> list[tuple[int, str, str]]:
@@ -137,37 +153,42 @@ def _presses(chance: random.Random, requests: int, lasts_ns: int) -> list[tuple[
     return presses
 
 
-def _performed(
+def performed(
     terms: Terms, hosts: dict[str, CalmHost], logged: dict[str, list[tuple[int, str, bytes]]], signers: Signers,
-    lie: Lie | None, silent: str,
+    lie: Lie | None = None, silent: str = "",
 ) -> Sale:  # fmt: skip
-    """Let the arbiter look every few milliseconds, and record what follows."""
-    fold, standing, decisions = Fold(terms, SEED), Standing(terms), list[Decision]()
+    """Let the arbiter look every few milliseconds, and record what follows.
+
+    Args:
+        logged: by region each line, with when it came to its log and whose it is.
+    """
+    fold, standing, decisions = new_fold(terms, SEED), Standing(terms), list[Decision]()
     events: list[tuple[int, str, bytes]] = []
     for name, log in logged.items():
         for logged_ns, _, line in log:
             heappush(events, (logged_ns + TRAVEL_NS[name], name, line))
     now_ns = OPENS_NS - 9_000 * MS
-    falls_silent_ns = OPENS_NS + 60 * MS
+    falls_silent_ns, looked_ns = OPENS_NS + 60 * MS, now_ns
     delivered = {name: list[bytes]() for name in REGIONS}
 
     def record(following: list[Decision]) -> None:
-        winner_of = {request: buyer for buyer, request in fold.winners.items()}
         for decision in following:
             decisions.append(decision)
-            standing.apply(decision, winner_of[decision.request] if isinstance(decision, Won) else None)
+            standing.apply(decision, fold.buyer_of(decision.request) if isinstance(decision, Naming) else None)
 
     while not fold.over:
         now_ns += LOOK_EVERY_NS if now_ns > OPENS_NS - 100 * MS else 100 * MS
         while events and events[0][0] <= now_ns:
             arrived_ns, name, line = heappop(events)
             if name != silent or arrived_ns < falls_silent_ns:
-                fold.deliver(name, line)
+                fold.deliver_all(name, [line])
                 delivered[name].append(line)
         marks = {name: _mark_ns(fold, name, now_ns, lie, silent, falls_silent_ns) for name in fold.regions}
         seen = fold.look(marks, now_ns, now_ns + MS)
         following = fold.see(seen)
-        if following or (not events and fold.sold_out and not fold.over):
+        is_due = terms.kind == "auction" and now_ns - looked_ns >= terms.look_every_ns
+        if following or is_due or (not events and fold.sold_out and not fold.over):
+            looked_ns = now_ns
             record([seen, *following])
         if silent in fold.regions and now_ns > falls_silent_ns + terms.cut_off_after_ns:
             seen = fold.look(marks, now_ns, now_ns + MS)
@@ -179,7 +200,7 @@ def _performed(
     return Sale(terms, hosts, delivered, decisions, standing, signers)
 
 
-def _mark_ns(fold: Fold, name: str, now_ns: int, lie: Lie | None, silent: str, falls_silent_ns: int) -> int:
+def _mark_ns(fold: Deliveries, name: str, now_ns: int, lie: Lie | None, silent: str, falls_silent_ns: int) -> int:
     """The newest mark that can have come from a region, and never one that its own log breaks."""
     heard_ns = min(now_ns, falls_silent_ns) if name == silent else now_ns
     mark_ns = heard_ns - TRAVEL_NS[name] - GRACE_NS

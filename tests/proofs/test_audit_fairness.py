@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs.audit import audit
-from proofs.audit.fairness import Run, _as_far, _exactly, _nearly
+from proofs.audit.chance import Run, as_far, exactly, nearly
 from tests.proofs.sales import SKEW_NS, a_sale
 from tests.search import many
 from tests.stories import Performance, Story, stories, write_bundle
@@ -40,22 +40,22 @@ def by_counting(drawn: list[Run], at: int) -> dict[int, Fraction]:
 @settings(max_examples=many(40))
 @given(runs)
 def test_chance_is_what_counting_every_possibility_gives(drawn: list[Run]) -> None:
-    likely, exact, nearly = by_counting(drawn, 0), _exactly(drawn, 0), _nearly(drawn, 0)
+    likely, exact, near = by_counting(drawn, 0), exactly(drawn, 0), nearly(drawn, 0)
     assert {x: Fraction(weight, exact.total) for x, weight in enumerate(exact.weights, exact.first) if weight} == likely
-    for x, weight in enumerate(nearly.weights, nearly.first):
-        assert weight / nearly.total == pytest.approx(float(likely.get(x, 0)), abs=1e-6)
+    for x, weight in enumerate(near.weights, near.first):
+        assert weight / near.total == pytest.approx(float(likely.get(x, 0)), abs=1e-6)
     mean = sum(x * probability for x, probability in likely.items())
     for won in likely:
         far = sum(probability for x, probability in likely.items() if abs(x - mean) >= abs(won - mean))
-        assert _as_far(exact, won) == pytest.approx(float(far))
+        assert as_far(exact, won) == pytest.approx(float(far))
 
 
 def test_double_precision_agrees_with_whole_numbers_where_both_can_be_computed() -> None:
     chance = random.Random(4)
     drawn = [Run(chance.randrange(1, 9), (chance.randrange(1, 50), chance.randrange(9, 300))) for _ in range(60)]
-    exact, nearly = _exactly(drawn, 0), _nearly(drawn, 0)
+    exact, near = exactly(drawn, 0), nearly(drawn, 0)
     for won in range(0, 120, 7):
-        assert _as_far(nearly, won) == pytest.approx(_as_far(exact, won), abs=1e-6)
+        assert as_far(near, won) == pytest.approx(as_far(exact, won), abs=1e-6)
 
 
 @settings(max_examples=many(20))
