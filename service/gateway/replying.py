@@ -97,10 +97,8 @@ class Replies:
                 return problems.unknown_purchase(purchase, sale.region)
             if found.entry.buyer != buyer:
                 return problems.not_yours()
-            refusal = await self._log(sale, found, says, came)
-            if isinstance(refusal, Answer):
-                return refusal
-            return await _told(sale, refusal, says, wait_seconds)
+            said = await self._log(sale, found, says, came)
+            return said if isinstance(said, Answer) else await _told(sale, said, says, wait_seconds)
         except (RedisError, OSError):
             return problems.store_gone()
 
