@@ -67,7 +67,8 @@ def drand(shared_drand: DrandServer) -> DrandServer:
 
 @pytest.fixture(scope="session")
 def shared_world(shared_drand: DrandServer) -> Iterator[World]:
-    with World(WorldPlan(REGIONS, beacons=("http://127.0.0.1:1", shared_drand.url))) as world:
+    notifier = ("--allow-private", "--first-pause", "0.02")
+    with World(WorldPlan(REGIONS, beacons=("http://127.0.0.1:1", shared_drand.url), notifier=notifier)) as world:
         yield world
 
 

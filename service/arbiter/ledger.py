@@ -143,15 +143,18 @@ class Ledger:
         for lane in self._free_lanes:
             await lane.close()
 
-    async def open_sale(self, proposal: str, terms: Terms, seed: bytes) -> SaleId:
+    async def open_sale(self, proposal: str, terms: Terms, seed: bytes, owner: str = "") -> SaleId:
         """Record a new sale for a proposal, or find the one that it became before.
+
+        Args:
+            owner: whose webhooks are told of it; "" where nobody's are.
 
         Raises:
             FencedError: another arbiter has taken over.
         """
         answer = await self._open_sale(
-            keys=[keys.FENCE, keys.ARBITER_SALES, keys.SEEDS, keys.OPENED],
-            args=[str(self.token), proposal, terms.sale(), terms.line(), seed.hex()],
+            keys=[keys.FENCE, keys.ARBITER_SALES, keys.SEEDS, keys.OPENED, *([keys.OWNERS] if owner else [])],
+            args=[str(self.token), proposal, terms.sale(), terms.line(), seed.hex(), *([owner] if owner else [])],
         )
         if answer[0] != b"opened":
             raise FencedError(f"another arbiter decides now (token {answer[1].decode()})")

@@ -27,8 +27,9 @@ SEED_BYTES: Final = 32
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A gateway's wish. `id` makes it repeatable; `terms` publishes, `sale` with `reason` cancels, or where it says a
-    `region` takes that out of the sale; `sale` with `beacon` brings the value of the round that its terms name."""
+    """A gateway's wish. `id` makes it repeatable; `terms` publishes for `owner`, the name of the caller's token; `sale`
+    with `reason` cancels, or where it says a `region` takes that out of the sale; `sale` with `beacon` brings the value
+    of the round that its terms name."""
 
     id: str
     terms: dict[str, Any] | None = None
@@ -36,6 +37,7 @@ class Proposal(msgspec.Struct, frozen=True):
     reason: str = ""
     region: str = ""
     beacon: Told | None = None
+    owner: str = ""
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,7 +118,7 @@ class Desk:
             return None
         self._told_waiting.discard(proposal.id)
         seed = secrets.token_bytes(SEED_BYTES)
-        sale = await self._ledger.open_sale(proposal.id, terms.committed(seed, signers), seed)
+        sale = await self._ledger.open_sale(proposal.id, terms.committed(seed, signers), seed, proposal.owner)
         _log.info("sale published", sale=sale, opens=terms.stated["opens"], stock=terms.stock)
         return sale
 

@@ -23,12 +23,14 @@ from service.command.export import export
 from service.command.gateway import gateway
 from service.command.key import key
 from service.command.notary import notary
+from service.command.notifier import notifier
 from service.command.prove import prove
 from service.command.sale import sale
 from service.command.serve import serve
 from service.command.store import store
 from service.command.token import token
 from service.command.top import top
+from service.command.webhook import webhook
 
 app = typer.Typer(
     add_completion=False,
@@ -88,9 +90,26 @@ def _name_environment(command: Any, prefix: str) -> None:
         _name_environment(verb, f"{prefix}_{name}")
 
 
-for verb in (demo, serve, gateway, arbiter, store, notary, export, audit, prove, compare, bench, top, token, key):
+for verb in (
+    demo,
+    serve,
+    gateway,
+    arbiter,
+    store,
+    notary,
+    notifier,
+    export,
+    audit,
+    prove,
+    compare,
+    bench,
+    top,
+    token,
+    key,
+):
     app.command()(verb)
 app.add_typer(sale, name="sale")
+app.add_typer(webhook, name="webhook")
 
 
 def main() -> None:

@@ -4,25 +4,21 @@ import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from service.command.base import CannotRun
-
-if TYPE_CHECKING:
-    import httpx
+from service.command.calling import HERE, AsJson, Gateway, Token
+from service.command.calling import bearer as _bearer
+from service.command.calling import call as _call
+from service.command.calling import refuse as _refuse
 
 sale = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Publish sales, look at them, take part.")
 
-Gateway = Annotated[str, typer.Option(envvar="FIRSTCOME_GATEWAY", help="URL of a gateway.")]
-Token = Annotated[str, typer.Option(envvar="FIRSTCOME_TOKEN", help="A token with the scope that the call needs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as it came.")]
 Zone = Annotated[str | None, typer.Option(help="An IANA zone to give times in; by default this terminal's own.")]
-HERE = "http://127.0.0.1:8080"
-_TIMEOUT_SECONDS = 30.0
 
 
 @sale.command()
@@ -333,50 +329,3 @@ def _by_method(
         except ValueError as error:
             raise CannotRun(f"say a share as --quota REGION=UNITS: {error}") from error
     return {"method": method, "quotas": shares, "rebalance": rebalance}
-
-
-def _call(
-    method: str,
-    gateway: str,
-    path: str,
-    token: str,
-    body: Any = None,
-    headers: dict[str, str] | None = None,
-    query: dict[str, str] | None = None,
-) -> Any:
-    """One call; a problem document becomes one line and exit status 1."""
-    import httpx
-
-    try:
-        answer = httpx.request(
-            method,
-            gateway.rstrip("/") + path,
-            json=body,
-            params=query,
-            headers={"authorization": _bearer(token), **(headers or {})},
-            timeout=_TIMEOUT_SECONDS + 60,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise CannotRun(f"gateway {gateway} cannot be reached: {error}") from error
-    if answer.is_error:
-        _refuse(answer)
-    try:
-        return answer.json()
-    except ValueError as error:
-        raise CannotRun(f"{gateway} is no gateway: it answered {answer.status_code} without JSON") from error
-
-
-def _bearer(token: str) -> str:
-    if not token.isascii() or not token.isprintable():
-        raise CannotRun("a token is of ASCII letters, digits, - and _, as `firstcome token` prints it")
-    return f"Bearer {token}"
-
-
-def _refuse(answer: "httpx.Response") -> None:
-    try:
-        problem = answer.json()
-        said = f"{problem['title']}: {problem['detail']}"
-    except (ValueError, KeyError, TypeError):
-        said = f"the gateway answered {answer.status_code}"
-    typer.echo(f"firstcome: {said}", err=True)
-    raise typer.Exit(1)

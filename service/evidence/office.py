@@ -109,6 +109,15 @@ class Turn:
         await store.pexpire(self._where, TURN_MS)
         return True
 
+    async def seize(self) -> None:
+        """Take the turn from whoever has it, so that one that was just started need not wait for a dead one's to end.
+
+        Raises:
+            redis.exceptions.RedisError: the store does not answer.
+        """
+        store: Any = self._store
+        await store.set(self._where, self._us, px=TURN_MS)
+
 
 def is_over(newest: Any) -> bool:
     """Whether the newest entry of a decision log, as a range reply, is its last."""

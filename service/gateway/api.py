@@ -153,6 +153,11 @@ class Api:
         if sale.is_sealed:
             self.allow(request, "purchase")
 
+    def has_scope(self, request: Request, scope: str) -> bool:
+        """Whether the caller's token has a scope."""
+        grant = self._tokens.grant(request.headers.get("authorization", "").encode("latin-1"))
+        return grant is not None and scope in grant.scopes
+
     def find(self, sale: str) -> Sale:
         """A sale of this region."""
         found = self.purchases.find(sale)

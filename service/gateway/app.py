@@ -64,6 +64,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     )
     describe(app)
     add_reference(app)
+    followers = events.Followers()
 
     @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
     async def publish_a_sale(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
@@ -140,7 +141,8 @@ def make_app(api: Api, version: str) -> FastAPI:
         found = api.find(sale)
         if last_event_id is not None and _EVENT_NUMBER.fullmatch(last_event_id) is None:
             return response(problems.invalid([("Last-Event-ID", "is the number of an event")]))
-        return events.stream(found, -1 if last_event_id is None else int(last_event_id))
+        streamed = followers.stream(found, -1 if last_event_id is None else int(last_event_id))
+        return response(streamed) if isinstance(streamed, Answer) else streamed
 
     @app.get("/v1/clock", responses=openapi.CLOCK)
     async def show_the_clock(request: Request, tz: Zone = None) -> Response:

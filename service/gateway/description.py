@@ -37,6 +37,12 @@ SCOPES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "fence_a_region_out": ("operate",),
     "confirm_a_purchase": ("purchase",),
     "give_a_purchase_back": ("purchase",),
+    "make_a_webhook": ("publish",),
+    **dict.fromkeys(
+        ("list_webhooks", "show_a_webhook", "delete_a_webhook", "rotate_a_secret", "list_dead_letters"),
+        ("publish", "operate"),
+    ),
+    "replay_dead_letters": ("publish", "operate"),
     "tell_monitoring": ("operate", "audit"),
     "health": (),
     "readiness": (),
@@ -63,6 +69,16 @@ LINKS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
     ("cancel_a_sale", "200"): {
         call: {"operationId": call, "parameters": _SALE_HERE}
         for call in ("show_a_sale", "follow_a_sale", "download_the_ledger")
+    },
+    ("make_a_webhook", "201"): {
+        call: {"operationId": call, "parameters": {"webhook": "$response.body#/id"}}
+        for call in (
+            "show_a_webhook",
+            "rotate_a_secret",
+            "list_dead_letters",
+            "replay_dead_letters",
+            "delete_a_webhook",
+        )
     },
     ("purchase", "202"): _PURCHASE_LINKS,
     ("purchase", "200"): _PURCHASE_LINKS,

@@ -64,6 +64,15 @@ _BAD_BUYER: Final[dict[str, Any]] = {
     "errors": [{"field": "buyer", "rule": "is 1 to 128 of A-Z a-z 0-9 . _ ~ -"}],
 }
 
+_WEBHOOK: Final[dict[str, Any]] = {
+    "id": "wh_33583a211e0d5a531429f05b",
+    "merchant": "sneakers",
+    "url": "https://shop.example/firstcome",
+    "events": ["purchase.won", "purchase.lost", "sale.closed"],
+    "created": "2099-11-20T09:00:00Z",
+}
+_SECRET: Final = "whsec_kuMIiquw1Lf1rPU2HHBp2lx68xtXEpWeg4z9Mdq97mw="
+
 REQUESTS: Final[dict[str, Any]] = {
     "publish_a_sale": TERMS,
     "cancel_a_sale": {"reason": "the wrong price was announced"},
@@ -71,6 +80,9 @@ REQUESTS: Final[dict[str, Any]] = {
     "confirm_a_purchase": {"buyer": "ada"},
     "purchase_batch": {"purchases": [{"buyer": "bob"}, {"buyer": "b b"}]},
     "fence_a_region_out": {"region": "frankfurt", "reason": "the data centre is lost"},
+    "make_a_webhook": {"url": _WEBHOOK["url"], "events": _WEBHOOK["events"]},
+    "rotate_a_secret": {"overlap_seconds": 3_600},
+    "replay_dead_letters": {"messages": [{"sale": _ID, "number": 3}]},
 }
 """Bodies, by the name of the call."""
 
@@ -112,6 +124,12 @@ ANSWERS: Final[dict[tuple[str, int], Any]] = {
         "bound_ns": "310224",
         "utc": "2099-11-27T12:00:00.041253908Z",
     },
+    ("make_a_webhook", 201): {**_WEBHOOK, "secret": _SECRET},
+    ("list_webhooks", 200): {"webhooks": [_WEBHOOK]},
+    ("show_a_webhook", 200): _WEBHOOK,
+    ("delete_a_webhook", 200): {"id": _WEBHOOK["id"], "state": "deleted"},
+    ("rotate_a_secret", 200): {"id": _WEBHOOK["id"], "secret": _SECRET, "overlap_seconds": 3_600},
+    ("replay_dead_letters", 202): {"webhook": _WEBHOOK["id"], "replaying": 1},
     ("health", 200): {"status": "ok"},
     ("readiness", 200): {"clock": "ok", "store": "ok", "arbiter": "ok"},
 }

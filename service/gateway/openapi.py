@@ -242,9 +242,13 @@ def _problem(description: str, *slugs: str) -> dict[str, Any]:
     return {"description": description, "content": {PROBLEM: {"schema": ref("Problem") | types}}}
 
 
-def body(schema: dict[str, Any]) -> dict[str, Any]:
-    """A required JSON body."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+json_answer, problem_answer = _json, _problem
+"""For calls that describe themselves elsewhere."""
+
+
+def body(schema: dict[str, Any], required: bool = True) -> dict[str, Any]:
+    """A JSON body."""
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 AUTHORIZED: Final[Responses] = {
@@ -546,15 +550,17 @@ _EVENT: Final = {
     "required": ["id", "event", "data"],
 }
 
+_NO_STREAM: Final = ("outcome_unknown", "too_many_followers")
 EVENTS: Final[Responses] = {
     **AUTHORIZED,
     200: {
         "description": "decisions as they are made; `id` is their index, resume with Last-Event-ID",
         "content": {"text/event-stream": {"schema": _EVENT}},
     },
+    204: {"description": "the sale is over, and there is no event behind that one"},
     404: _NO_SALE,
     422: _problem("Last-Event-ID is no number", "invalid"),
-    503: _NOT_KNOWN_YET,
+    503: _problem("ask again: the store does not answer, or too many follow sales here already", *_NO_STREAM),
 }
 
 _CLOCK: Final = {

@@ -373,7 +373,7 @@ def repeated_with_another_body() -> Answer:
         "idempotency_key_reused",
         422,
         "Idempotency key reused",
-        "This Idempotency-Key was used with another body. Use a new key for another sale.",
+        "This Idempotency-Key was used with another body. Use a new key for something else.",
     )
 
 
@@ -425,4 +425,35 @@ def not_ready(parts: dict[str, str]) -> Answer:
 def internal() -> Answer:
     return problem(
         "internal", 500, "Internal error", "Something is wrong with this gateway; its log says what.", close=True
+    )
+
+
+def unknown_webhook(webhook: str) -> Answer:
+    return problem(
+        "unknown_webhook", 404, "Unknown webhook", f"You have no webhook {webhook:.100}. GET /v1/webhooks lists yours."
+    )
+
+
+def too_many_webhooks(most: int) -> Answer:
+    return problem(
+        "too_many_webhooks", 409, "Too many webhooks", f"There may be {most} of one name. Delete one that nobody needs."
+    )
+
+
+def unknown_dead_letter(sale: str, number: int) -> Answer:
+    return problem(
+        "unknown_dead_letter",
+        404,
+        "Unknown dead letter",
+        f"Message {number} of sale {sale:.100} is no dead letter of this webhook. Nothing is sent again.",
+    )
+
+
+def too_many_followers() -> Answer:
+    return problem(
+        "too_many_followers",
+        503,
+        "Too many followers",
+        "This gateway has no room for another event stream. Try again, another gateway too, or ask for your purchase.",
+        _retry_after(5),
     )

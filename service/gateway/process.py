@@ -35,6 +35,7 @@ from service.gateway.replying import Replies, add_reply_calls
 from service.gateway.routing import RoutingSettings, is_routed
 from service.gateway.stamping import Stamper
 from service.gateway.tokens import Tokens
+from service.gateway.webhooks import Webhooks, add_webhook_calls
 from service.store.opening import connect
 from service.tasks import end as end_tasks
 from service.watching.shared import SharedCounts
@@ -96,6 +97,7 @@ async def run_gateway(settings: GatewaySettings, tokens: Tokens, host: HostClock
     add_evidence_calls(app, Evidence(api, store, arbiter_store, door))
     add_operating_calls(app, api, door)
     add_reply_calls(app, Replies(api, stamper, store))
+    add_webhook_calls(app, Webhooks(api, arbiter_store))
     uvicorn = Uvicorn(app, stamper)
     intake = Intake(purchases, stamper, uvicorn.take)
     shared = None if settings.counts is None else SharedCounts(settings.counts, LAYOUT)

@@ -40,7 +40,7 @@ class ArbiterDoor:
         breaches = _breaches(stated) or await _breaches_of_currency(stated)
         if breaches:
             return problems.invalid(breaches)
-        proposal = Proposal(_proposal_id(f"publish\n{caller}", key), terms=dict(stated))
+        proposal = Proposal(_proposal_id(f"publish\n{caller}", key), terms=dict(stated), owner=caller)
         answer = await self._ask(proposal)
         if isinstance(answer, Answer):
             return answer

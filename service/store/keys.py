@@ -58,6 +58,24 @@ REGION_NOTARY: Final = "region:notary"
 ARBITER_NOTARY: Final = "arbiter:notary"
 """Which notary of the arbiter is at work; the same."""
 
+OWNERS: Final = "arbiter:owners"
+"""Hash: sale to the name of the token that published it."""
+
+WEBHOOKS: Final = "arbiter:webhooks"
+"""Hash: webhook to its record (`service/notify/webhooks.py`)."""
+
+WEBHOOK_SECRETS: Final = "arbiter:webhooks:secrets"
+"""Hash: `<webhook>/<when it was made, in ns>` to a secret. Gateways write it and need not read it."""
+
+REPLAYS: Final = "arbiter:webhooks:replays"
+"""Hash: `<webhook>/<sale>/<number>` of a dead letter to when its replay was asked for, in ns."""
+
+NOTIFIER: Final = "arbiter:notifier"
+"""Which notifier is at work; expires, and hangs nothing on it but messages sent twice."""
+
+NOTIFIER_ALLOWANCE: Final = "arbiter:notifier:allowance"
+"""`private` where the notifier also calls private addresses, so that gateways refuse no such URL; else `public`."""
+
 PULSES_KEPT: Final = 16
 
 LIST_FULL: Final = "list_full"
@@ -186,3 +204,18 @@ def copied_journal(sale: str, region: str, host: str) -> str:
 def seal(sale: str) -> str:
     """The signed manifest of a sale that is over, and what its files are made of (`service/evidence/seal.py`)."""
     return f"arbiter:{{{sale}}}:seal"
+
+
+def outbox(sale: str) -> str:
+    """Stream: the messages of a sale to webhooks, numbered from 1, each a reference to what it tells."""
+    return f"arbiter:{{{sale}}}:outbox"
+
+
+def taken(webhook: str) -> str:
+    """Hash: sale to the number of its last message that a webhook has taken, or that was given up."""
+    return f"arbiter:webhooks:taken:{webhook}"
+
+
+def dead_letters(webhook: str) -> str:
+    """Hash: `<sale>/<number>` of a message that was given up to how it failed."""
+    return f"arbiter:webhooks:dead:{webhook}"

@@ -12,7 +12,7 @@ from redis.commands.core import AsyncScript
 from service.store.opening import Store
 
 _NAMES: Final = (
-    *("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint"),
+    *("admit", "raise_mark", "append", "copy", "push", "open_sale", "checkpoint", "outbox"),
     *("set_up", "sell", "give", "take"),
     *("reply", "stop"),
 )

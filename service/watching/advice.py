@@ -32,6 +32,14 @@ ADVICE: Final = {
     "a sale names regions that this arbiter was not given": "start the arbiter with a --region for each of them",
     "a sale waits to be published: no notary has shown its key": "start the notaries of its regions and the arbiter's",
     "a sale's keys hold something else: it is signed no more": "somebody wrote to the store by hand",
+    "a logged line cannot be read: its buyer is not told": (
+        "the sale halted, or somebody wrote to the store; runbook SaleHalted"
+    ),
+    "a message is given up: it is a dead letter now": "runbook WebhookDeadLetters",
+    "a sale cannot be told of: what is stored of it cannot be read": (
+        "somebody wrote to the arbiter's store by hand; its merchant hears no more of it"
+    ),
+    "a webhook does not take a message; trying again": "nothing at once; runbook WebhookLagging if it goes on",
     "clock journal of a sale is too long: the rest is not kept": "poll less often, or have shorter sales",
     "no connection can be accepted for a moment": "raise LimitNOFILE; runbook RefusedForLoad",
     "no safe clock: nothing is decided until there is one": "runbook ArbiterWithoutClock",

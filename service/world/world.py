@@ -33,6 +33,7 @@ from service.world.distance import Line, write_lines
 
 READY_TIMEOUT_SECONDS: Final = 60.0
 ARBITER: Final = "arbiter"
+NOTIFIER: Final = "notifier"
 _POLL_SECONDS: Final = 0.02
 
 
@@ -70,6 +71,8 @@ class WorldPlan:
     """Public port by region; any free one where none is given."""
     routing: tuple[str, ...] = ()
     """More flags of every gateway, such as `--routing forward`. Every one knows the other regions as its peers."""
+    notifier: tuple[str, ...] | None = None
+    """More flags of the notifier, such as `--allow-private`; None: there is none."""
     beacons: tuple[str, ...] = ()
     """URLs of servers of a public beacon; the arbiter's own choice where none is given."""
     folder: Path | None = None
@@ -100,7 +103,8 @@ class World:
         self.ways: dict[str, dict[str, int]] = {}
         """By region: the port, on this machine, at which its gateways reach each other region, as far as it is."""
         self.watched: dict[str, int] = {}
-        """The port for monitoring of each process that has one of its own: every `clockd-<region>`, and the arbiter."""
+        """The port for monitoring of each process that has one of its own: every `clockd-<region>`, the arbiter, the
+        notifier."""
         self.token = new_token()
         """A token with every scope."""
         self._processes: dict[str, _Process] = {}
@@ -173,7 +177,7 @@ class World:
     @property
     def process_names(self) -> tuple[str, ...]:
         """Every process: `reference-<n>`, `lines-<region>`, `arbiter`, `clockd-<region>`, `gateway-<region>-<n>`,
-        `notary-<region>`, and `notary`, the arbiter's.
+        `notary-<region>`, `notary`, the arbiter's, and `notifier`, where there is one.
         """
         return tuple(self._processes)
 
@@ -238,6 +242,8 @@ class World:
                 self._start_gateway(region, number, near_arbiter[region.name])
         self._start_arbiter(to_regions)
         self._start_notaries(to_regions)
+        if self.plan.notifier is not None:
+            self._start_notifier(self.plan.notifier)
         self.wait_until_ready()
 
     def _open_store(self, name: str, url: str) -> None:
@@ -351,6 +357,11 @@ class World:
         stores = [word for name, url in to_regions.items() for word in ("--region-store", f"{name}={url}")]
         flags = ["--store", self.stores[ARBITER], "--key", str(self.folder / f"{ARBITER}.key")]
         self._run("notary", [*ours, "--arbiter", *flags, *stores])
+
+    def _start_notifier(self, flags: tuple[str, ...]) -> None:
+        self.watched[NOTIFIER] = _free_port()
+        ours = [sys.executable, "-m", "service.command", "notifier", "--store", self.stores[ARBITER]]
+        self._run(NOTIFIER, [*ours, "--metrics", f"127.0.0.1:{self.watched[NOTIFIER]}", *flags])
 
     def _run(self, name: str, command: list[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

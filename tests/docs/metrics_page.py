@@ -11,6 +11,7 @@ from typing import Any
 import clockd.metrics
 import service.arbiter.metrics
 import service.gateway.metrics
+import service.notify.metrics
 
 SECTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "clockd": ("`clockd run --metrics HOST:PORT`, one on each host.", clockd.metrics.families()),
@@ -19,6 +20,7 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         service.gateway.metrics.families(),
     ),
     "Arbiter": ("`firstcome arbiter --metrics HOST:PORT`.", service.arbiter.metrics.families()),
+    "Notifier": ("`firstcome notifier --metrics HOST:PORT`.", service.notify.metrics.families()),
 }
 _HEAD = """# Every metric
 

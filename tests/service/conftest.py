@@ -14,6 +14,8 @@ from tests.service.caller import Gateway, until
 from tests.service.sales import MILLISECOND, Sales, publish, terms
 
 AUDITOR = "a-token-of-an-auditor"
+MERCHANTS = ("ann", "bob", "eve", "joe", "kim")
+"""Names of tokens that may publish, and nothing else; each is its name with `-publishes` behind it."""
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +23,8 @@ def small_world() -> Iterator[World]:
     with World(WorldPlan(regions=(RegionPlan("here"), RegionPlan("there")))) as running:
         with (running.folder / "tokens.toml").open("a") as tokens:
             tokens.write(token_table(AUDITOR, "auditor", ["audit"]))
+            for merchant in MERCHANTS:
+                tokens.write(token_table(f"{merchant}-publishes", merchant, ["publish"]))
         running.kill("gateway-here-0")
         running.start("gateway-here-0")
         running.wait_until_ready()

@@ -16,6 +16,8 @@ from tests.service.store.conftest import free_port
 VERBS = [
     *("demo", "serve", "gateway", "arbiter", "notary", "export", "audit", "prove", "bench", "compare", "token", "key"),
     *(f"sale {verb}" for verb in ("publish", "list", "show", "cancel", "buy", "watch")),
+    *(f"webhook {verb}" for verb in ("add", "list", "remove", "rotate", "dead-letters", "replay")),
+    "notifier",
 ]
 GATEWAY = ("gateway", "--region", "here", "--arbiter-store", "redis://127.0.0.1:1/0")
 
@@ -55,6 +57,9 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "a peer of another scheme": ((*GATEWAY, "--tokens", "x", "--peer", "there=ftp://x"), "NAME=http://HOST:PORT"),
     "a peer with a path": ((*GATEWAY, "--tokens", "x", "--peer", "there=http://x/v1"), "NAME=http://HOST:PORT"),
     "itself as a peer": ((*GATEWAY, "--tokens", "x", "--peer", "here=http://x:1"), "this region"),
+    "a notifier's store": (("notifier", "--store", "nosuch://x"), "write redis://"),
+    "a notifier's port": (("notifier", "--store", "redis://127.0.0.1:1/0", "--metrics", "9103"), "HOST:PORT"),
+    "a dead letter": (("webhook", "replay", "wh_1", "--token", "x", "--message", "5a/x"), "SALE/NUMBER"),
     "no such routing": ((*GATEWAY, "--tokens", "x", "--routing", "guess"), "redirect"),
     "no tokens file": ((*GATEWAY, "--tokens", "/nosuch"), "/nosuch"),
     "empty tokens file": ((*GATEWAY, "--tokens", "/dev/null"), "firstcome token"),

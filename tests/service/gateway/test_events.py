@@ -1,9 +1,19 @@
 """Server-sent events: decisions as they are made, and again from any of them."""
 
-import pytest
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from sse_starlette import EventSourceResponse
+
+from model.terms import read_terms
+from model.wire import parse_canonical
+from service.gateway.answers import Answer
+from service.gateway.book import Sale
+from service.gateway.events import Followers
 from tests.service.caller import Gateway, until
 from tests.service.sales import Sales, fresh, publish, terms
+from tests.stories import terms as story_terms
 
 
 def test_a_finished_sale_tells_its_story_and_ends(here: Gateway, sales: Sales) -> None:
@@ -15,9 +25,47 @@ def test_a_finished_sale_tells_its_story_and_ends(here: Gateway, sales: Sales) -
 
 def test_resuming_behind_any_event(here: Gateway, sales: Sales) -> None:
     events = list(here.events(sales.sold_out))
-    for position, (number, _) in enumerate(events):
+    for position, (number, _) in enumerate(events[:-1]):
         assert list(here.events(sales.sold_out, number)) == events[position + 1 :]
-    assert list(here.events(sales.sold_out, 10**14)) == []
+
+
+def test_a_client_that_has_the_last_event_is_told_that_there_is_no_more(here: Gateway, sales: Sales) -> None:
+    """Or it would come back for ever, as browsers do after the end of a stream."""
+    last, _ = list(here.events(sales.sold_out))[-1]
+    for number in (last, 10**14):
+        answer = here.call("GET", f"/v1/sales/{sales.sold_out}/events", last_event_id=str(number))
+        assert (answer.status, answer.body) == (204, b"")
+
+
+def test_a_client_that_knows_more_than_this_gateway_waits_for_it(here: Gateway) -> None:
+    """It has changed regions, and this one is behind: nothing is told twice."""
+    sale = publish(here, terms(0.3, stock=2))
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(lambda: list(here.events(sale, 1)))
+        until(lambda: here.buy(sale, "a").status in {200, 202})
+        until(lambda: here.buy(sale, "b").status in {200, 202, 409})
+        events = list(here.events(sale))
+        assert rest.result() == [event for event in events if event[0] > 1]
+
+
+def test_a_gateway_follows_only_so_many() -> None:
+    """A place is free again once somebody leaves."""
+    stated = read_terms(parse_canonical(story_terms().line()))
+    sale = Sale(stated.sale(), stated, "north")
+    followers = Followers(most=1)
+
+    async def run() -> None:
+        first = followers.stream(sale, -1)
+        assert isinstance(first, EventSourceResponse)
+        told = aiter(first.body_iterator)
+        await anext(told)
+        refused = followers.stream(sale, -1)
+        assert isinstance(refused, Answer)
+        assert (refused.status, refused.slug) == (503, "too_many_followers")
+        await told.aclose()
+        assert isinstance(followers.stream(sale, -1), EventSourceResponse)
+
+    asyncio.run(run())
 
 
 def test_decisions_come_while_the_sale_runs(here: Gateway) -> None:
