@@ -27,8 +27,6 @@ SCOPES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "purchase": ("purchase",),
     "purchase_batch": ("purchase",),
     "show_a_purchase": ("purchase", "audit", "operate"),
-    "confirm_a_purchase": ("purchase",),
-    "give_a_purchase_back": ("purchase",),
     "follow_a_sale": _ALL,
     "show_the_clock": _ALL,
     "enter_a_beacons_value": ("operate",),
