@@ -183,6 +183,9 @@ def _calls(sales: Sales) -> Iterator[tuple[str, str, str, Any]]:
     yield "POST", f"{sale}/beacon", "/v1/sales/nosuch/beacon", {}
     yield "POST", f"{sale}/fence", f"/v1/sales/{sales.open}/fence", {"region": "here", "reason": "x"}
     yield "GET", f"{sale}/purchases/{{purchase}}", f"/v1/sales/{sales.open}/purchases/x", None
+    one = f"{sale}/purchases/{{purchase}}"
+    yield "DELETE", one, f"/v1/sales/{sales.open}/purchases/x?buyer=x", None
+    yield "POST", f"{one}/confirm", f"/v1/sales/{sales.open}/purchases/x/confirm", {"buyer": "x"}
     yield "GET", f"{sale}/purchases/{{purchase}}/receipt", f"/v1/sales/{sales.open}/purchases/x/receipt", None
     yield "GET", f"{sale}/ledger", f"/v1/sales/{sales.open}/ledger", None
     yield "GET", f"{sale}/events", "/v1/sales/nosuch/events", None
