@@ -11,11 +11,13 @@ import whenever
 from hypothesis import strategies as st
 from whenever import Instant
 
-from service.gateway.examples import PENDING, TERMS
+from service.gateway.examples import TERMS
 
 ZONES = sorted(whenever.available_timezones() - {"Factory"})
 FLASH, AUCTION, RESERVATION = OPEN_SALES = os.environ["FIRSTCOME_OPEN_SALES"].split()
 """Sales that are open, one of each kind."""
+SPARE = os.environ["FIRSTCOME_SPARE_SALE"]
+"""One that may be stopped."""
 PURCHASES = dict(zip(OPEN_SALES, os.environ["FIRSTCOME_PURCHASES"].split(), strict=True))
 """A purchase in each, by the buyer `first`."""
 
@@ -52,13 +54,13 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, **_:
         return
     if called.endswith(("/cancel", "/fence", "/events")):
         if path["sale"] in OPEN_SALES:
-            path["sale"] = "nosuch"
+            path["sale"] = SPARE if called.endswith("/cancel") else "nosuch"
     elif "/purchases" in called and re.fullmatch("[0-9a-f]{32}", path["sale"]):
         path["sale"] = FLASH
         if case.meta is None or case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
             path["sale"] = fitted(called, case.body)
-        if path.get("purchase") == PENDING["id"] or called.endswith("/confirm"):
-            path["purchase"] = PURCHASES[path["sale"]]
+            if called.startswith("GET") or called.endswith("/confirm"):
+                path["purchase"] = PURCHASES[path["sale"]]
 
 
 def fitted(called: str, body: Any) -> str:

@@ -87,7 +87,9 @@ def test_the_scopes_are_those_that_a_gateway_asks_for(small_world: World, tmp_pa
         program.line_with("gateway listens")
         for method, path, told in operations(described).values():
             said = {scope for one in told["security"] for scope in one["token"]}
-            concrete = re.sub(r"\{\w+\}", "nosuch", path)
+            needed = [parameter["name"] for parameter in told.get("parameters", ()) if parameter["required"]]
+            query = "&".join(f"{name}=x" for name in needed if f"{{{name}}}" not in path)
+            concrete = re.sub(r"\{\w+\}", "nosuch", path) + (f"?{query}" if query else "")
             statuses = {
                 scope: Gateway(port, token).call(method, concrete, {} if "requestBody" in told else None).status
                 for scope, token in tokens.items()
