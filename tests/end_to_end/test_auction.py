@@ -17,7 +17,6 @@ import httpx
 
 from model import wire
 from model.beacon import draw_key
-from model.replay import replay
 from model.vocabulary import BeaconValue, CutOff
 from service.world.crowd import Press, Pressed
 from service.world.world import ARBITER, World
@@ -50,8 +49,8 @@ def crowd(sale: Outing, buyers: int, seconds: float, chance: random.Random) -> l
 
 
 def judged(sale: Outing) -> Finished:
-    """The bundle is what the model decides again from its logs, and what the rules say, read by brute force."""
-    done = Finished(sale, sale.export())
+    """The bundle passes the audit, and is what the rules say, read by brute force."""
+    done = sale.finish()
     terms, seed = (
         sale.terms,
         bytes.fromhex(wire.parse_canonical((done.folder / "seed.json").read_bytes().strip())["seed"]),
@@ -61,8 +60,6 @@ def judged(sale: Outing) -> Finished:
         wire.parse_decision_line(index, line)
         for index, line in enumerate((done.folder / "decisions.jsonl").read_bytes().splitlines())
     ]
-    for _ in replay(terms, seed, lambda name, first, last: lines[name][first - 1 : last], decisions):
-        pass
     beacon = next((each for each in decisions if isinstance(each, BeaconValue)), None)
     key = seed if beacon is None else draw_key(seed, beacon)
     cut_offs = {each.region: each.seq for each in decisions if isinstance(each, CutOff)}

@@ -129,8 +129,8 @@ class Buyers:
 
 
 def judge(outing: Outing, buyers: list[Told]) -> Counter[str]:
-    """Replay the sale, and hold everything that anybody was told against it. Returns what was reached."""
-    until(outing.is_over, 60)
+    """Audit and replay the sale, and hold everything that anybody was told against it. Returns what was reached."""
+    outing.finish(60)
     terms = outing.terms
     with store(outing.world, ARBITER) as client:
         seed = bytes.fromhex(client.hget("arbiter:seeds", outing.sale).decode())  # type: ignore[union-attr]
