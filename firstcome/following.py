@@ -11,7 +11,7 @@ A connection that is quiet is fine: sales are, and comments keep it alive. Patie
 from typing import Final
 
 from firstcome.calls import sale_path
-from firstcome.exchange import SECOND_NS, Ask, Call, Listen, Lost, Open, Opened, Said, Tell, paused
+from firstcome.exchange import SECOND_NS, Ask, Call, Listen, Lost, Open, Opened, Reply, Said, Tell, paused
 from firstcome.patience import Patience, least_pause_ns, pause, trouble_of
 from firstcome.problems import BadAnswerError, FirstcomeError, UnreachableError
 from firstcome.records import Event
@@ -20,6 +20,8 @@ from model.vocabulary import is_id
 KEEP_ALIVE_NS: Final = 15 * SECOND_NS
 """A gateway says at least a comment so often."""
 _LAST: Final = frozenset({"closed", "halted"})
+_NO_MORE: Final = 204
+"""The sale is over, and what is known is behind its last event."""
 
 
 def follow(sale: str, after: int, patience: Patience) -> Call[None]:
@@ -43,6 +45,8 @@ def follow(sale: str, after: int, patience: Patience) -> Call[None]:
             trouble, at_ns = UnreachableError(heard.why), heard.at_ns
             if at_ns - opened.at_ns > KEEP_ALIVE_NS:
                 tries, failing_since_ns = 0, None
+        elif isinstance(opened, Reply) and opened.status == _NO_MORE:
+            return
         else:
             trouble, at_ns = trouble_of(opened), opened.at_ns
             assert trouble is not None

@@ -262,6 +262,8 @@ def watch(
     url = f"{gateway.rstrip('/')}/v1/sales/{sale_id}/events"
     try:
         with httpx.stream("GET", url, headers=headers, timeout=None) as answer:
+            if answer.status_code == 204:  # there is no event behind that one, and none follows
+                return
             if answer.status_code != 200:
                 answer.read()
                 _refuse(answer)

@@ -70,6 +70,7 @@ def test_a_sale_from_publishing_to_its_audit(connect: Connect, publish: Callable
     assert events[1].id == refused.value.decision
     assert list(shop.events(sale.sale, after=events[0].id)) == events[1:]
     assert list(shop.events(sale.sale, after=events[2].id)) == []
+    assert list(shop.events(sale.sale, after=10**9)) == []
 
     receipt = shop.receipt(ada, within_seconds=20)
     assert receipt.entry.buyer == "ada"

@@ -63,6 +63,45 @@ def test_what_is_sold_at_the_door_is_told(
         assert [one["buyer"] for one in receiver.purchases(sale, "purchase.won")] == ["first", "second", "third"]
 
 
+def test_what_becomes_of_a_reservation_is_told_step_by_step(here: Gateway, merchant: Merchant, shared: Program) -> None:
+    kim = merchant("kim")
+    with Receiver() as receiver:
+        subscribe(kim, receiver)
+        kind = {"kind": "reservation", "hold_ns": str(60 * 10**9), "waiting_list": 1}
+        sale = publish(kim, terms(0.3, stock=1, **kind))
+        until(lambda: here.buy(sale, "ada").status in {200, 202})
+        ada = here.buy(sale, "ada", prefer="wait=30").json
+        bob = here.buy(sale, "bob", prefer="wait=30").json
+        until(lambda: receiver.purchases(sale, "purchase.listed"))
+        path = f"/v1/sales/{sale}/purchases/{ada['id']}"
+        assert here.call("POST", f"{path}/confirm", {"buyer": "ada"}, prefer="wait=30").status == 200
+        until(lambda: is_told(receiver, sale))
+        told = [(message["type"], one) for message in receiver.of(sale) for one in message["data"].get("purchases", ())]
+        assert [(event, one["id"]) for event, one in told] == [
+            ("purchase.held", ada["id"]),
+            ("purchase.listed", bob["id"]),
+            ("purchase.confirmed", ada["id"]),
+            ("purchase.lost", bob["id"]),
+        ]
+        assert told[0][1]["until_ns"] == ada["until_ns"]
+        assert (told[1][1]["rank"], told[3][1]["reason"]) == (1, "sold_out")
+
+
+def test_bids_are_told_once_they_are_decided(here: Gateway, merchant: Merchant, shared: Program) -> None:
+    kim = merchant("kim")
+    with Receiver() as receiver:
+        subscribe(kim, receiver)
+        sale = publish(kim, terms(0.3, lasts=3.0, stock=1, kind="auction", currency="EUR"))
+        path = f"/v1/sales/{sale}/purchases"
+        until(lambda: here.call("POST", path, {"buyer": "ada", "price": 500}).status in {200, 202})
+        assert here.call("POST", path, {"buyer": "bob", "price": 700}).status == 202
+        until(lambda: is_told(receiver, sale), 30)
+        (won,) = receiver.purchases(sale, "purchase.won")
+        (lost,) = receiver.purchases(sale, "purchase.lost")
+        assert (won["buyer"], won["price"], won["pays"], won["currency"]) == ("bob", 700, 700, "EUR")
+        assert (lost["buyer"], lost["price"], lost["reason"]) == ("ada", 500, "outbid")
+
+
 def test_secrets_change_over(here: Gateway, merchant: Merchant, shared: Program) -> None:
     """For a day both sign; a secret that has leaked signs no more."""
     ann = merchant("ann")
