@@ -151,7 +151,7 @@ def test_an_auction_that_is_cancelled_sells_nothing(world: World, publish: Publi
     assert pressed.status == 202
     until(lambda: sale.of_type("seen"))
     assert sale.call("POST", "/cancel", json={"reason": "the seats are gone"}).status_code == 200
-    done = Finished(sale, sale.export())
+    done = sale.finish()
     assert [outcome["reason"] for outcome in done.outcomes.values()] == ["cancelled"]
     assert done.winners == []
     shown = sale.state()
