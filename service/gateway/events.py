@@ -45,8 +45,9 @@ class Followers:
     async def _counted(self, sale: Sale, after: int) -> AsyncIterator[ServerSentEvent]:
         self.count += 1
         try:
-            yield ServerSentEvent(retry=RETRY_MS)
+            retry_ms: int | None = RETRY_MS
             async for event in _events(sale, after):
+                event.retry, retry_ms = retry_ms, None  # not by itself: some readers take that for an event
                 yield event
         finally:
             self.count -= 1

@@ -7,10 +7,11 @@ import pytest
 from sse_starlette import EventSourceResponse
 
 from model.terms import read_terms
-from model.wire import parse_canonical
+from model.vocabulary import Cancelled
+from model.wire import decision_line, parse_canonical
 from service.gateway.answers import Answer
 from service.gateway.book import Sale
-from service.gateway.events import Followers
+from service.gateway.events import RETRY_MS, Followers
 from tests.service.caller import Gateway, until
 from tests.service.sales import Sales, fresh, publish, terms
 from tests.stories import terms as story_terms
@@ -52,13 +53,14 @@ def test_a_gateway_follows_only_so_many() -> None:
     """A place is free again once somebody leaves."""
     stated = read_terms(parse_canonical(story_terms().line()))
     sale = Sale(stated.sale(), stated, "north")
+    sale.learn([(decision_line(0, Cancelled("wrong price")), b"")])
     followers = Followers(most=1)
 
     async def run() -> None:
         first = followers.stream(sale, -1)
         assert isinstance(first, EventSourceResponse)
         told = aiter(first.body_iterator)
-        await anext(told)
+        assert (await anext(told)).retry == RETRY_MS
         refused = followers.stream(sale, -1)
         assert isinstance(refused, Answer)
         assert (refused.status, refused.slug) == (503, "too_many_followers")
