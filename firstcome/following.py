@@ -11,7 +11,7 @@ A connection that is quiet is fine: sales are, and comments keep it alive. Patie
 from typing import Final
 
 from firstcome.calls import sale_path
-from firstcome.exchange import SECOND_NS, Ask, Call, Listen, Lost, Open, Opened, Reply, Said, Tell, paused
+from firstcome.exchange import SECOND_NS, Ask, Call, Heard, Listen, Lost, Open, Opened, Reply, Said, Tell, paused
 from firstcome.patience import Patience, least_pause_ns, pause, trouble_of
 from firstcome.problems import BadAnswerError, FirstcomeError, UnreachableError
 from firstcome.records import Event
@@ -32,7 +32,7 @@ def follow(sale: str, after: int, patience: Patience) -> Call[None]:
         opened = yield Open(_asking(sale, seen))
         trouble: FirstcomeError | None
         if isinstance(opened, Opened):
-            heard = yield Listen()
+            heard = yield from _heard()
             while isinstance(heard, Said):
                 event = _read(heard)
                 if event.id > seen:
@@ -40,7 +40,7 @@ def follow(sale: str, after: int, patience: Patience) -> Call[None]:
                     yield Tell(event)
                 if event.type in _LAST:
                     return
-                heard = yield Listen()
+                heard = yield from _heard()
             assert isinstance(heard, Lost)
             trouble, at_ns = UnreachableError(heard.why), heard.at_ns
             if at_ns - opened.at_ns > KEEP_ALIVE_NS:
@@ -49,13 +49,22 @@ def follow(sale: str, after: int, patience: Patience) -> Call[None]:
             return
         else:
             trouble, at_ns = trouble_of(opened), opened.at_ns
-            assert trouble is not None
+            if trouble is None:  # 204: the sale is over, and nothing is behind what is known
+                return
         failing_since_ns = at_ns if failing_since_ns is None else failing_since_ns
         tries += 1
         wanted = pause(tries, least_pause_ns(trouble))
         if at_ns + wanted.most_ns - failing_since_ns > patience.longest_ns:
             raise trouble
         yield from paused(wanted.least_ns, wanted.most_ns)
+
+
+def _heard() -> Call[Heard]:
+    """The next event that says something: one without data, such as a `retry`, is none (WHATWG HTML, 9.2.6)."""
+    heard = yield Listen()
+    while isinstance(heard, Said) and not heard.data:
+        heard = yield Listen()
+    return heard
 
 
 def _asking(sale: str, seen: int) -> Ask:

@@ -5,11 +5,8 @@ gateway only what its user knows.
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
-
-import pytest
 
 from proofs.audit import audit
 
@@ -65,8 +62,6 @@ def test_the_auction_clears_at_one_price(by_hand: dict[str, str], tmp_path: Path
 
 
 def test_the_reservation_goes_to_who_pays(by_hand: dict[str, str], tmp_path: Path) -> None:
-    if find_spec("service.gateway.replying") is None:
-        pytest.skip("gateways take no reservations yet")
     told = run(ROOT / "examples" / "reservation.py", by_hand, tmp_path)
     assert told[0].startswith("ada: held until ")
     assert told[1].startswith("bob: waiting, 0 ahead, knows by ")

@@ -24,6 +24,8 @@ class Gateway:
         self._breaks_after = iter(breaks_after)
         self._stream: list[tuple[int, str]] = []
         self._lives_ns = lives_ns
+        self._greets = False
+        """Whether it still has to say when to come back, which is an event without data."""
         self._now_ns = 0
 
     def follow(self, after: int = -1, patience_seconds: int = 30) -> list[int]:
@@ -46,7 +48,11 @@ class Gateway:
                 self.asked.append(resume)
                 left = next(self._breaks_after, None)
                 self._stream = [each for each in self._log if each[0] > int(resume or -1)][:left]
+                self._greets = True
                 return Opened(self._now_ns)
+            case Listen() if self._greets:
+                self._greets = False
+                return Said(self._now_ns, "", "message", "")
             case Listen() if self._stream:
                 number, kind = self._stream.pop(0)
                 return Said(self._now_ns, str(number), kind, f'{{"type":"{kind}"}}')
@@ -103,6 +109,16 @@ def test_a_refusal_that_cannot_pass_ends_it() -> None:
     try:
         call.send(Reply(0, 404, {}, b""))
     except NotFoundError:
+        return
+    raise AssertionError("it went on")
+
+
+def test_who_is_told_that_nothing_is_behind_what_is_known_is_done() -> None:
+    call = follow("s", 500, Patience("http://north", SECOND_NS))
+    assert isinstance(next(call), Open)
+    try:
+        call.send(Reply(0, 204, {}, b""))
+    except StopIteration:
         return
     raise AssertionError("it went on")
 
