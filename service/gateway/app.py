@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from service.gateway import events, openapi, problems
+from service.gateway import events, openapi, problems, schemas
 from service.gateway.answers import Answer, encode
 from service.gateway.api import ALL_READY, Api, Refusal, response
 from service.gateway.description import describe
@@ -66,7 +66,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     add_reference(app)
     followers = events.Followers()
 
-    @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(openapi.TERMS_BODY))
+    @app.post("/v1/sales", status_code=201, responses=openapi.PUBLISH, openapi_extra=openapi.body(schemas.TERMS_BODY))
     async def publish_a_sale(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Publish a sale's terms. They never change afterwards. Repeat with the same Idempotency-Key to be sure."""
         return response(await api.publish(request, idempotency_key))
@@ -83,7 +83,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         api.allow(request, *SCOPES)
         return response(Answer(200, encode(api.show(sale, tz))))
 
-    @app.post("/v1/sales/{sale}/cancel", responses=openapi.CANCEL, openapi_extra=openapi.body(openapi.CANCEL_BODY))
+    @app.post("/v1/sales/{sale}/cancel", responses=openapi.CANCEL, openapi_extra=openapi.body(schemas.CANCEL_BODY))
     async def cancel_a_sale(request: Request, sale: str) -> Response:
         """Stop a sale, with a reason that is recorded. Units won before stay won."""
         return response(await api.cancel(request, sale))
@@ -92,7 +92,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         "/v1/sales/{sale}/purchases",
         status_code=202,
         responses=openapi.PURCHASE,
-        openapi_extra=openapi.body(openapi.PURCHASE_BODY),
+        openapi_extra=openapi.body(schemas.PURCHASE_BODY),
     )
     async def purchase(
         request: Request,
@@ -112,7 +112,7 @@ def make_app(api: Api, version: str) -> FastAPI:
     @app.post(
         "/v1/sales/{sale}/purchases:batch",
         responses=openapi.BATCH,
-        openapi_extra=openapi.body(openapi.BATCH_BODY),
+        openapi_extra=openapi.body(schemas.BATCH_BODY),
     )
     async def purchase_batch(request: Request, sale: str) -> Response:
         """Enter a sale for up to 1 000 buyers at once. Every entry has its own outcome, in its place.

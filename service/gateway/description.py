@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from fastapi import FastAPI
 
-from service.gateway import openapi
+from service.gateway import schemas
 from service.gateway.catalogue import catalogue
 from service.gateway.examples import ANSWERS, REQUESTS
 from service.gateway.tokens import SCOPES
@@ -94,7 +94,7 @@ def _described(gather: Any) -> Description:
     if "x-problem-types" in described:
         return described
     components = described.setdefault("components", {})
-    components["schemas"] = dict(openapi.SCHEMAS)
+    components["schemas"] = dict(schemas.SCHEMAS)
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for operations in described["paths"].values():
         for method in operations.keys() & _METHODS:

@@ -22,7 +22,7 @@ from model.wire import parse_log_line
 from service.arbiter.told import LONGEST_ANSWER_BYTES, Told
 from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
 from service.export import ExportError, export_zip
-from service.gateway import openapi, problems
+from service.gateway import openapi, problems, schemas
 from service.gateway.answers import Answer
 from service.gateway.api import Api, read_body, response
 from service.gateway.bodies import field_and_rule
@@ -105,7 +105,7 @@ def add_evidence_calls(app: FastAPI, evidence: Evidence) -> None:
         "/v1/sales/{sale}/beacon",
         summary="Enter a beacon's value",
         responses=openapi.BEACON,
-        openapi_extra=openapi.body(openapi.BEACON_BODY),
+        openapi_extra=openapi.body(schemas.BEACON_BODY),
     )
     async def enter_a_beacons_value(request: Request, sale: str) -> Response:
         """Bring the value of the public beacon's round that a sale waits for, as drand's servers tell it."""

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from model.vocabulary import SaleId
-from service.gateway import openapi, problems
+from service.gateway import openapi, problems, schemas
 from service.gateway.answers import Answer
 from service.gateway.api import Api, read_body, response
 from service.gateway.bodies import field_and_rule
@@ -49,7 +49,7 @@ async def fence(api: Api, door: ArbiterDoor, request: Request, sale_id: SaleId) 
 def add_operating_calls(app: FastAPI, api: Api, door: ArbiterDoor) -> None:
     """The calls of this page."""
 
-    @app.post("/v1/sales/{sale}/fence", responses=openapi.FENCE, openapi_extra=openapi.body(openapi.FENCE_BODY))
+    @app.post("/v1/sales/{sale}/fence", responses=openapi.FENCE, openapi_extra=openapi.body(schemas.FENCE_BODY))
     async def fence_a_region_out(request: Request, sale: str) -> Response:
         """Take a region out of a sale for good, with a reason that is recorded. What it has left is sold elsewhere."""
         return response(await fence(api, door, request, sale))

@@ -20,7 +20,7 @@ from model import guards
 from model.holds import Turn
 from model.replies import reply_line_halves
 from model.vocabulary import ID_FORM, BuyerId, Reply, ReplyKind, is_id
-from service.gateway import openapi, problems
+from service.gateway import openapi, problems, schemas
 from service.gateway.admission import Arrival
 from service.gateway.answers import Answer
 from service.gateway.api import Api, preference, read_body, response
@@ -192,7 +192,7 @@ def add_reply_calls(app: FastAPI, replies: Replies) -> None:
     @app.post(
         "/v1/sales/{sale}/purchases/{purchase}/confirm",
         responses=openapi.CONFIRM,
-        openapi_extra=openapi.body(openapi.CONFIRM_BODY),
+        openapi_extra=openapi.body(schemas.CONFIRM_BODY),
     )
     async def confirm_a_purchase(
         request: Request,
