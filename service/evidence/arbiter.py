@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from model.note import NoteError, decisions_origin, parse_checkpoint, parse_note, region_origin
 from model.terms import Terms, read_terms
-from model.vocabulary import RegionName, SaleId
+from model.vocabulary import Contradiction, RegionName, SaleId
 from model.wire import parse_canonical
 from service.evidence.bundle import BundleError
 from service.evidence.collecting import Collected, collect_beyond, collect_journals
@@ -229,8 +229,8 @@ class ArbiterNotary:
             )
             try:
                 done = await self._sealer.seal(sale, followed.log.note, followed.collected, self._reached, told)
-            except BundleError as error:
-                _log.error("a sale cannot be sealed", sale=sale, error=str(error))
+            except (BundleError, Contradiction, KeyError, ValueError) as error:  # whose lines are not what they must be
+                _log.error("a sale cannot be sealed", sale=sale, error=repr(error))
                 done = True
             if done:
                 del self._followed[sale]
