@@ -42,9 +42,9 @@ demo: $(READY)
 
 # Three lanes side by side: each waits for clocks and processes as often as it computes. Then whole sales beside faults,
 # by themselves, because a busy machine is one more fault; both wait for what was agreed on more than they work.
-COMPUTING := tests/model tests/proofs tests/refinement
-CLOCKS := tests/clockd tests/ops
-WAITING := tests/service tests/docs
+COMPUTING := tests/model tests/proofs tests/refinement tests/service/store
+CLOCKS := tests/clockd tests/ops tests/docs tests/service/command tests/service/compare
+WAITING := tests/service/arbiter tests/service/bench tests/service/evidence tests/service/gateway tests/service/notify tests/service/watching
 SALES := tests/end_to_end tests/firstcome
 FAULTS := tests/faults
 PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12

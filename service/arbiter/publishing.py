@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from model.clock import Interval
-from model.vocabulary import BeaconValue, Cancelled, Contradiction, RegionName, SaleId
+from model.vocabulary import BeaconValue, Cancelled, Contradiction, Fenced, RegionName, SaleId
 from model.wire import parse_decision_line
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.beacons import Beacons
@@ -147,7 +147,7 @@ class Publishing:
         """The problem; "" once the region is out."""
         run = self._arbiter.runs.get(sale)
         if run is None:
-            return "already_decided" if sale in self._arbiter.finished else "unknown_sale"
+            return await self._why_not_fenced(sale, region)
         link, fold = self._links.get(region), run.by_shares
         if fold is None or region not in run.terms.regions:
             return "already_decided"
@@ -181,6 +181,15 @@ class Publishing:
         if not await self._beacons.enter(run, told.value(run.terms.beacon)):
             return ProposalAnswer(sale=proposal.sale, problem="forged")
         return ProposalAnswer(sale=proposal.sale)
+
+    async def _why_not_fenced(self, sale: SaleId, region: RegionName) -> str:
+        """What keeps a region of a sale that is not run from being fenced out; "" where it was before."""
+        if sale not in self._arbiter.finished:
+            return "unknown_sale"
+        recorded = await self._ledger.decisions(sale)
+        records = (parse_decision_line(index, line) for index, (line, _) in enumerate(recorded))
+        was = any(isinstance(record, Fenced) and record.region == region for record in records)
+        return "" if was else "already_decided"
 
     async def _why_not_cancelled(self, proposal: Proposal) -> str:
         """What keeps a sale that is not run from being cancelled; "" where this very call has done it before."""

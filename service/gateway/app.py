@@ -19,7 +19,7 @@ from starlette.routing import Match, Route
 from service.gateway import events, openapi, problems, schemas
 from service.gateway.answers import Answer, encode
 from service.gateway.api import ALL_READY, Api, Refusal, response
-from service.gateway.description import describe
+from service.gateway.description import SCOPES_OF, describe
 from service.gateway.reference import add_reference
 from service.gateway.tokens import SCOPES
 
@@ -161,7 +161,7 @@ def make_app(api: Api, version: str) -> FastAPI:
         parts = api.readiness()
         return response(Answer(200, encode(parts)) if parts == ALL_READY else problems.not_ready(parts))
 
-    _add_problems(app)
+    _add_problems(app, api)
     return app
 
 
@@ -172,13 +172,20 @@ def _methods(request: Request) -> list[str]:
     return sorted(set().union(*found))
 
 
-def _add_problems(app: FastAPI) -> None:
+def _add_problems(app: FastAPI, api: Api) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
         return response(error.answer)
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
+        """Whoever may not call at all hears that first."""
         assert isinstance(error, RequestValidationError)
+        scopes = SCOPES_OF.get(request.scope["route"].name)
+        try:
+            if scopes:
+                api.allow(request, *scopes)
+        except Refusal as refusal:
+            return response(refusal.answer)
         return response(problems.invalid([(str(found["loc"][-1]), found["msg"]) for found in error.errors()]))
 
     async def http_error(request: Request, error: Exception) -> Response:

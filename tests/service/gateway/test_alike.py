@@ -190,6 +190,18 @@ def _calls(sales: Sales) -> Iterator[tuple[str, str, str, Any]]:
     yield "GET", f"{sale}/purchases/{{purchase}}/receipt", f"/v1/sales/{sales.open}/purchases/x/receipt", None
     yield "GET", f"{sale}/ledger", f"/v1/sales/{sales.open}/ledger", None
     yield "GET", f"{sale}/events", "/v1/sales/nosuch/events", None
+    hook = "/v1/webhooks/{webhook}"
+    for told in ({"url": "https://shop.example/hook"}, {"url": "ftp://shop.example"}):
+        yield "POST", "/v1/webhooks", "/v1/webhooks", told
+    yield "GET", "/v1/webhooks", "/v1/webhooks", None
+    for method, path in (
+        ("GET", ""),
+        ("POST", "/rotate"),
+        ("GET", "/dead-letters"),
+        ("POST", "/replay"),
+        ("DELETE", ""),
+    ):
+        yield method, f"{hook}{path}", f"/v1/webhooks/nosuch{path}", {} if method == "POST" else None
     yield "GET", "/v1/clock", "/v1/clock", None
     yield "GET", "/healthz", "/healthz", None
     yield "GET", "/readyz", "/readyz", None
@@ -213,7 +225,7 @@ def test_only_health_is_open(here: Gateway, sales: Sales, described: Any) -> Non
     open_calls = set()
     for path, operations in described["paths"].items():
         for method in operations:
-            concrete = path.replace("{sale}", sales.open).replace("{purchase}", "x")
+            concrete = path.replace("{sale}", sales.open).replace("{purchase}", "x").replace("{webhook}", "x")
             answer = stranger.call(method.upper(), concrete, {} if method == "post" else None)
             if answer.status == 401:
                 assert answer.problem == "unauthorized"

@@ -103,6 +103,12 @@ class Region(RuleBasedStateMachine):
         self.reached["reply unknown"] += known is None
         assert self._run(purchase, "", "", "") == ([b"unknown"] if known is None else [b"known", line_of(known)])
 
+    @precondition(lambda self: self.mark_ns and len(self.entry_of) > len(self.reply_of))
+    @rule(says=kinds)
+    def say_too_late(self, says: ReplyKind) -> None:
+        silent = next(entry for entry in self.entry_of.values() if entry.request not in self.reply_of)
+        self._say(silent.request, says, self.mark_ns - 1)
+
     def _say(self, purchase: str, says: ReplyKind, stamp_ns: int) -> None:
         expected = self._expect_reply(purchase, says, stamp_ns)
         assert self._run(purchase, str(stamp_ns), *reply_line_halves(says, purchase, stamp_ns, 1, "h/1", 0)) == expected
