@@ -44,9 +44,9 @@ demo: $(READY)
 # by themselves, because a busy machine is one more fault; both wait for what was agreed on more than they work.
 COMPUTING := tests/model tests/proofs tests/refinement tests/service/store
 CLOCKS := tests/clockd tests/ops tests/docs tests/service/command tests/service/compare
-WAITING := tests/service/arbiter tests/service/bench tests/service/evidence tests/service/gateway tests/service/notify tests/service/watching
-SALES := tests/end_to_end tests/firstcome
-FAULTS := tests/faults
+WAITING := tests/service $(addprefix --ignore=,$(filter tests/service/%,$(COMPUTING) $(CLOCKS)))
+SALES := tests/end_to_end
+FAULTS := tests/faults tests/firstcome
 PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12
 
 test: $(READY)
