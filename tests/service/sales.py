@@ -6,7 +6,7 @@ from typing import Any
 
 from whenever import Instant, TimeDelta
 
-from tests.service.caller import Gateway
+from tests.service.caller import Gateway, until
 
 MILLISECOND = 1_000_000
 _numbers = count()
@@ -32,8 +32,11 @@ def terms(opens_in: float, lasts: float = 3600.0, **fields: Any) -> dict[str, An
 
 
 def publish(gateway: Gateway, stated: dict[str, Any]) -> str:
-    """Publish a sale; returns its id."""
-    answer = gateway.call("POST", "/v1/sales", stated)
+    """Publish a sale, as whoever is told to try again does; returns its id."""
+    key = fresh("publishing")
+    answer = until(
+        lambda: (told := gateway.call("POST", "/v1/sales", stated, idempotency_key=key)).status != 503 and told
+    )
     assert answer.status == 201, answer
     return str(answer.json["id"])
 
