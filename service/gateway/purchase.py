@@ -146,9 +146,10 @@ class Purchases:
             for call in calls:  # those behind one that met a fault of ours have their turn all the same
                 self.take(call)
             self._admission.flush()
-        if refused and not self._refusing:
-            self._loop.call_soon(self._refuse)
+        is_refusing = bool(self._refusing)
         self._refusing += refused
+        if not is_refusing:
+            self._refuse()
 
     def _refuse(self) -> None:
         """Tell some of those who are refused, while the store works for the others; and what it has said meanwhile is
