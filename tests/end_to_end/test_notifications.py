@@ -104,7 +104,10 @@ def test_every_receiver_hears_of_every_outcome_in_order_although_the_notifier_di
                 heard_everything(receiver, finished)
         assert failing.offered.total() > len(failing.taken)
         for webhook in webhooks:
-            until(lambda webhook=webhook: call(world, "DELETE", f"/v1/webhooks/{webhook}", "south").status_code < 500)
+            gone = call(world, "DELETE", f"/v1/webhooks/{webhook}", "north")
+            assert gone.status_code in {200, 503}, (
+                gone.text
+            )  # a store that is kept waiting by its disk: it is tidying only
 
 
 class Follower:
