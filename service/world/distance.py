@@ -60,21 +60,27 @@ class _Stream(asyncio.Protocol):
         """From now on what is heard here is said there."""
         self.other = other
         for data in self._early:
-            self._loop.call_later(self._delay_seconds, other.transport.write, data)
+            self._loop.call_later(self._delay_seconds, other.say, data)
         self._early.clear()
 
     def data_received(self, data: bytes) -> None:
         if self.other is None:
             self._early.append(data)
         else:
-            self._loop.call_later(self._delay_seconds, self.other.transport.write, data)
+            self._loop.call_later(self._delay_seconds, self.other.say, data)
+
+    def say(self, data: bytes) -> None:
+        """What was heard at the other end; nobody listens any more where this one has hung up since."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self.other is not None:
             self._loop.call_later(self._delay_seconds, self.other.transport.close)
 
 
-async def _serve_stream(line: Line) -> None:
+async def _serve_stream(line: Line) -> asyncio.AbstractServer:
+    """The listening end, which the caller must keep: one that nobody holds is collected, and refuses connections."""
     loop = asyncio.get_running_loop()
     joining: set[asyncio.Task[None]] = set()
 
@@ -98,9 +104,9 @@ async def _serve_stream(line: Line) -> None:
         task.add_done_callback(joining.discard)
 
     if line.near.startswith(":"):
-        await loop.create_server(lambda: _Stream(line.delay_seconds, connected), "127.0.0.1", int(line.near[1:]))
-    else:
-        await loop.create_unix_server(lambda: _Stream(line.delay_seconds, connected), line.near)
+        port = int(line.near[1:])
+        return await loop.create_server(lambda: _Stream(line.delay_seconds, connected), "127.0.0.1", port)
+    return await loop.create_unix_server(lambda: _Stream(line.delay_seconds, connected), line.near)
 
 
 class _Packets(asyncio.DatagramProtocol):
@@ -152,12 +158,15 @@ async def _serve(lines: list[Line]) -> None:
     ending = asyncio.Event()
     for end_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(end_signal, ending.set)
+    listening = []
     for line in lines:
         if line.kind == "stream":
-            await _serve_stream(line)
+            listening.append(await _serve_stream(line))
         else:
             await loop.create_datagram_endpoint(lambda line=line: _Packets(line), ("127.0.0.1", int(line.near)))  # type: ignore[misc]
     await ending.wait()
+    for server in listening:
+        server.close()
 
 
 if __name__ == "__main__":
