@@ -19,7 +19,7 @@ settings.register_profile(
     "repeatable",
     derandomize=True,
     deadline=None,
-    max_examples=many(40),
+    max_examples=many(60),
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
