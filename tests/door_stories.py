@@ -16,7 +16,7 @@ from model.moves import line_of, parse_line
 from model.shards import Grant, ShardedFold
 from model.share import Share
 from model.terms import Terms, read_terms
-from model.units import count, split_last
+from model.units import split_last
 from model.vocabulary import Decision, Entry, Fenced, Granted, Line, Refused, Stocked, Taken
 from tests.stories import OPENS_NS, SEED, moment
 
@@ -137,7 +137,7 @@ class DoorStory:
     def reissue(self, to: str, wanted: int) -> None:
         """As many as there are."""
         self.look()
-        units = min(wanted, count(self.fold.estate))
+        units = min(wanted, self.fold.nobodys)
         if units and not self.fold.is_decided and to in self.fold.regions:
             record = self.fold.reissue(to, units)
             self.decisions.append(record)
