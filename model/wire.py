@@ -44,6 +44,14 @@ _LOG_LINE: Final = re.compile(
     r'"stamp_ns":"(0|[1-9][0-9]{0,18})","type":"request"(?:,"unit":(0|[1-9][0-9]{0,7}))?\}'
 )
 
+_WON_LINE: Final = re.compile(
+    (
+        rf'{{"index":(0|[1-9][0-9]{{0,14}}),"rank":(0|[1-9][0-9]{{0,14}}),"region":"({ID_FORM})","request":"({ID_FORM})",'
+        r'"type":"won","unit":(0|[1-9][0-9]{0,14})\}'
+    ).encode()
+)
+"""The line of nearly every decision, where no price is paid; read apart, since every gateway reads all of them."""
+
 
 def extend(head: Head, line: bytes) -> Head:
     """The hash-chain head after one more line."""
@@ -114,10 +122,19 @@ def log_line_halves(
     request: str, buyer: str, stamp_ns: int, bound_ns: int, clock: str, heard_ns: int, price: int | None = None
 ) -> tuple[str, str]:
     """An entry's line up to its number, and from after it. The number stands between as a decimal integer."""
+    first, second, third, last = log_line_parts(stamp_ns, bound_ns, clock, heard_ns, price)
+    return f"{first}{buyer}{second}{request}{third}", last
+
+
+def log_line_parts(
+    stamp_ns: int, bound_ns: int, clock: str, heard_ns: int, price: int | None = None
+) -> tuple[str, str, str, str]:
+    """What an entry's line has around its buyer, its request and its number, which stand between in this order."""
     bid = "" if price is None else f'"price":{price},'
     return (
-        f'{{"bound_ns":"{bound_ns}","buyer":"{buyer}","clock":"{clock}","heard_ns":"{heard_ns}",{bid}'
-        f'"request":"{request}","seq":',
+        f'{{"bound_ns":"{bound_ns}","buyer":"',
+        f'","clock":"{clock}","heard_ns":"{heard_ns}",{bid}"request":"',
+        '","seq":',
         f',"stamp_ns":"{stamp_ns}","type":"request"}}',
     )
 
@@ -164,6 +181,9 @@ def parse_decision_line(index: int, line: bytes) -> Decision:
     Raises:
         Contradiction: the line is not canonical, of an unknown type, has foreign fields, or another number.
     """
+    won = _WON_LINE.fullmatch(line)
+    if won is not None and int(won[1]) == index:
+        return Won(won[4].decode(), won[3].decode(), int(won[2]), int(won[5]))
     try:
         fields = parse_canonical(line)
         decision = decision_of(fields)

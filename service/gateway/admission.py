@@ -7,7 +7,7 @@ call the less each pays for the disk, and for the way there. A reply means: on d
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -15,9 +15,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from model.vocabulary import Entry, SaleId
-from model.wire import log_line_halves, parse_log_line
+from model.wire import parse_log_line
 from service.gateway.counts import Counts
 from service.store import keys
+from service.store.attempts import around, purchase_id, words
 from service.store.lane import Call as LaneCall
 from service.store.lane import Lane
 from service.store.opening import Store
@@ -69,6 +70,7 @@ class Attempt:
     """One purchase on its way to the log. Without an arrival it only looks the buyer's entry up."""
 
     request: str
+    """What it is called, up to the number that it may get."""
     buyer: str
     arrival: Arrival | None
     since_raw_ns: int
@@ -76,11 +78,13 @@ class Attempt:
     tell: "Callable[[Attempt, Result], None]"
     price: int | None = None
     """What is bid, in an auction."""
+    place: int = 0
+    """In its batch."""
 
     def entry(self, seq: int, unit: int | None = None) -> Entry:
         """The entry that it became, under a number."""
         assert self.arrival is not None
-        return Entry(seq, self.request, self.buyer, *self.arrival, unit, self.price)
+        return Entry(seq, purchase_id(self.request, seq), self.buyer, *self.arrival, unit, self.price)
 
 
 Script: TypeAlias = Literal["admit", "sell"]
@@ -176,42 +180,43 @@ class Admission:
             self.in_flight -= len(attempts)
             if isinstance(reply, Exception):
                 _log.warning("the store did not take purchases", sale=sale, purchases=len(attempts), error=str(reply))
-                results: list[Result] = [StoreGone()] * len(attempts)
+                results: Sequence[Result] = [StoreGone()] * len(attempts)
             else:
-                results = [told if type(told) is int else _result(told) for told in reply]
+                results = _results(reply, len(attempts))
             for attempt, result in zip(attempts, results, strict=True):
                 attempt.tell(attempt, result)
 
 
 def _names(sale: SaleId, script: Script) -> list[str]:
-    names = [keys.log(sale), keys.buyers(sale), keys.requests(sale), keys.mark(sale), keys.stop(sale)]
+    names = [keys.log(sale), keys.buyers(sale), keys.mark(sale), keys.stop(sale)]
     return names if script == "admit" else [*names, keys.stock(sale)]
 
 
 def _words(attempts: list[Attempt]) -> list[str]:
-    if attempts[0].price is not None:
-        return _words_of_bids(attempts)
-    words: list[str] = []
+    """Those that may be logged come first. A buyer may bid again at another price, so a bid is found again by both."""
+    if any(attempt.arrival is None for attempt in attempts):
+        attempts.sort(key=lambda attempt: attempt.arrival is None)
+    lines, least_stamp_ns = [], 0
+    arrival, price, line = None, None, None
     for attempt in attempts:
-        request, buyer, arrival = attempt.request, attempt.buyer, attempt.arrival
-        if arrival is None:
-            words += (request, buyer, "", "", "")
-        else:
-            words += (request, buyer, str(arrival.stamp_ns), *log_line_halves(request, buyer, *arrival))
-    return words
+        if attempt.arrival is not arrival or attempt.price != price or line is None:
+            arrival, price = attempt.arrival, attempt.price
+            if arrival is None:
+                break
+            line = around(*arrival, price).line
+            if arrival.stamp_ns < least_stamp_ns or not least_stamp_ns:
+                least_stamp_ns = arrival.stamp_ns
+        lines.append(line(attempt.request, attempt.buyer))
+    if attempts[0].price is None:
+        return words(least_stamp_ns, lines, [attempt.buyer for attempt in attempts])
+    return words(least_stamp_ns, lines, [f"{attempt.buyer} {attempt.price}" for attempt in attempts])
 
 
-def _words_of_bids(attempts: list[Attempt]) -> list[str]:
-    """A buyer may bid again at another price, so an entry is found again by buyer and price."""
-    words: list[str] = []
-    for attempt in attempts:
-        request, buyer, arrival, price = attempt.request, attempt.buyer, attempt.arrival, attempt.price
-        if arrival is None:
-            words += (request, f"{buyer} {price}", "", "", "")
-        else:
-            halves = log_line_halves(request, buyer, *arrival, price)
-            words += (request, f"{buyer} {price}", str(arrival.stamp_ns), *halves)
-    return words
+def _results(reply: int | list[int | list[bytes]], attempts: int) -> Sequence[Result]:
+    """What a script has said, for each attempt."""
+    if isinstance(reply, int):
+        return range(reply - attempts + 1, reply + 1)
+    return [told if isinstance(told, int) else _result(told) for told in reply]
 
 
 def _result(reply: list[bytes]) -> Result:

@@ -16,7 +16,6 @@ from starlette.responses import Response
 
 from model.outcomes import Standing
 from model.terms import Terms
-from model.wire import parse_log_line
 from service.gateway import problems, reserved
 from service.gateway.answers import Answer, encode
 from service.gateway.bodies import field_and_rule
@@ -31,8 +30,7 @@ from service.gateway.stamping import Stamper
 from service.gateway.times import ZoneError, in_zone, told_in_zone, utc, zone_name
 from service.gateway.tokens import Tokens
 from service.gateway.told import decided, pending, preferred_wait, wait_applied
-from service.store import keys
-from service.store.chunks import line_at
+from service.store.attempts import find_purchase
 from service.store.opening import Store
 
 _log = structlog.get_logger()
@@ -276,15 +274,13 @@ class Api:
             return elsewhere
         if sale.is_reservation:
             return _in_zone(await self._status_of_reserved(request, sale, purchase), zone)
-        store: Any = self._store
         try:
-            number = await store.hget(keys.requests(sale_id), purchase)
-            line = None if number is None else await line_at(store, keys.log(sale_id), int(number))
+            found = await find_purchase(self._store, sale_id, purchase)
         except (RedisError, OSError):
             return problems.store_gone()
-        if line is None:
+        if found is None:
             return problems.unknown_purchase(purchase, self.book.region)
-        entry = parse_log_line(line)
+        entry = found.entry
         outcome = sale.outcome(entry)
         wait_seconds = preferred_wait(preference(request))
         applied = wait_applied(wait_seconds)

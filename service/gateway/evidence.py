@@ -10,7 +10,7 @@ The bundle comes from the arbiter's store. Where this gateway's user may not rea
 come), the answer says so, and `firstcome export` is the way.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -18,7 +18,6 @@ from redis.exceptions import NoPermissionError, RedisError
 from starlette.responses import Response, StreamingResponse
 
 from model.vocabulary import SaleId
-from model.wire import parse_log_line
 from service.arbiter.told import LONGEST_ANSWER_BYTES, Told
 from service.evidence.receipts import DecisionTree, NotSignedYetError, receipt
 from service.export import ExportError, export_zip
@@ -27,8 +26,7 @@ from service.gateway.answers import Answer
 from service.gateway.api import Api, read_body, response
 from service.gateway.bodies import field_and_rule
 from service.gateway.publishing import ArbiterDoor
-from service.store import keys
-from service.store.chunks import line_at
+from service.store.attempts import find_purchase
 from service.store.opening import Store
 
 _decode_beacon: Final = msgspec.json.Decoder(Told).decode
@@ -54,15 +52,12 @@ class Evidence:
         self._api.allow_to_see_entries(request, sale)
         if sale.terms.keys is None:
             return problems.not_signed(sale_id)
-        store: Any = self._store
         try:
-            number = await store.hget(keys.requests(sale_id), purchase)
-            line = None if number is None else await line_at(store, keys.log(sale_id), int(number))
-            if line is None:
+            found = await find_purchase(self._store, sale_id, purchase)
+            if found is None:
                 return problems.unknown_purchase(purchase, self._api.book.region)
             tree = self._trees.setdefault(sale_id, DecisionTree())
-            entry = parse_log_line(line)
-            shown = await receipt(store, sale.terms, sale.region, line, entry, sale.standing, sale.lines, tree)
+            shown = await receipt(self._store, sale.terms, sale.region, *found, sale.standing, sale.lines, tree)
         except NotSignedYetError:
             return problems.not_signed_yet()
         except (RedisError, OSError):

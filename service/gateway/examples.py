@@ -30,7 +30,7 @@ _KEYS: Final = Keys(
 )
 _PUBLISHED: Final = read_terms(TERMS).committed(bytes(range(32)), _KEYS)
 _ID: Final = _PUBLISHED.sale()
-_REQUEST: Final = "shanghai.oXB8spMY69Y3m_z84cg0"
+_REQUEST: Final = "shanghai.oXB8spMY69Y3m_z84cg0-1"
 _STAMP_NS: Final = _PUBLISHED.opens_ns + 41_253_908
 
 SALE: Final[dict[str, Any]] = {
@@ -99,7 +99,7 @@ ANSWERS: Final[dict[tuple[str, int], Any]] = {
             {
                 "index": 0,
                 "status": 202,
-                "purchase": {**PENDING, "id": "shanghai.ThugkoaXH43wtgbdLvNt", "buyer": "bob", "seq": 2},
+                "purchase": {**PENDING, "id": "shanghai.ThugkoaXH43wtgbdLvNt-2", "buyer": "bob", "seq": 2},
             },
             {"index": 1, "status": 422, "problem": _BAD_BUYER},
         ]

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from clockd.host import ReceivedAt
 from model import guards
-from model.vocabulary import BuyerId, Entry, Outcome, RegionName, SaleId
+from model.vocabulary import BuyerId, Entry, RegionName, SaleId
 from service.gateway import problems
 from service.gateway.admission import Admission, Arrival, Attempt, Result, Sold
 from service.gateway.answers import Answer
@@ -41,7 +41,8 @@ from service.gateway.told import (
     decided,
     is_told,
     pending,
-    pending_body,
+    pending_at,
+    pending_id,
     preferred_wait,
     tell_entry,
     wait_applied,
@@ -218,25 +219,22 @@ class Purchases:
 
     def _begin_batch(self, sale: Sale, call: Call, batch: Many, arrival: Arrival | Refused, now_ns: int) -> None:
         """Every entry goes its own way, under one arrival."""
-        answer = BatchAnswer(len(batch), call.respond)
         refused = None if isinstance(arrival, Arrival) else arrival
+        came = arrival if isinstance(arrival, Arrival) else None
+        owed = None if refused is None else refused.answer
+        answer = BatchAnswer(sale, len(batch), call.respond, self._counts, owed)
+        tell, add = answer.tell, self._admission.add
         for index, asked in enumerate(batch):
             if isinstance(asked, Answer):
-                self._counts.refused[asked.slug] += 1
-                answer.refuse(index, asked)
-                continue
-            buyer, price = asked if isinstance(asked, Bid) else (asked, None)
-            if refused is None:
-                assert isinstance(arrival, Arrival)
-                tell = partial(self._told_in_batch, sale, answer, index, None)
-                attempt = Attempt(next(self._new_ids), buyer, arrival, now_ns, tell, price)
-                self._admission.add(sale.id, attempt, sale.script)
-            elif refused.at_once:
-                self._counts.refused[refused.answer.slug] += 1
-                answer.refuse(index, refused.answer)
+                problem = asked
+            elif refused is not None and refused.at_once:
+                problem = refused.answer
             else:
-                tell = partial(self._told_in_batch, sale, answer, index, refused.answer)
-                self._admission.add(sale.id, Attempt("", buyer, None, now_ns, tell, price), sale.script)
+                buyer, price = asked if isinstance(asked, Bid) else (asked, None)
+                request = "" if came is None else next(self._new_ids)
+                add(sale.id, Attempt(request, buyer, came, now_ns, tell, price, index), sale.script)
+                continue
+            answer.refuse(index, problem)
 
     def _is_overloaded(self, sale: Sale, call: Call, now_ns: int) -> bool:
         """Whether there is no use in beginning with a call."""
@@ -324,8 +322,10 @@ class Purchases:
             self._counts.logged += 1
             if call.head.traceparent:
                 follow_traced(sale, attempt.entry(result), call.head.traceparent)
-            if not call.head.prefer and _outcome(sale, attempt, result) is None:
-                call.respond(accepted(sale, attempt.request, _pending_body(sale, attempt, result)))
+            purchase = None if call.head.prefer else pending_id(sale, attempt, result)
+            if purchase is not None and attempt.arrival is not None:
+                at = pending_at(sale, attempt.arrival.stamp_ns, attempt.arrival.bound_ns, attempt.price)
+                call.respond(accepted(sale, purchase, at.body(purchase, attempt.buyer, result)))
             else:
                 self._answer_entry(sale, call, attempt.entry(result))
         elif isinstance(result, Sold):
@@ -341,30 +341,6 @@ class Purchases:
             refusal = why_not_logged(sale, result, refused)
             self._counts.refused[refusal.slug] += 1
             call.respond(refusal)
-
-    def _told_in_batch(
-        self, sale: Sale, answer: BatchAnswer, index: int, refused: Answer | None, attempt: Attempt, result: Result
-    ) -> None:
-        """The store has spoken about one entry of a batch."""
-        counts = self._counts
-        if isinstance(result, int):
-            counts.logged += 1
-            if _outcome(sale, attempt, result) is None:
-                answer.accept(index, 202, _pending_body(sale, attempt, result))
-                return
-            result = attempt.entry(result)
-        elif isinstance(result, Sold):
-            counts.logged += 1
-            result = attempt.entry(*result)
-        elif isinstance(result, Entry):
-            counts.known += 1
-        if isinstance(result, Entry):
-            told = tell_entry(sale, result)
-            answer.accept(index, told.status, told.body.decode())
-        else:
-            refusal = why_not_logged(sale, result, refused)
-            counts.refused[refusal.slug] += 1
-            answer.refuse(index, refusal)
 
     def _answer_entry(self, sale: Sale, call: Call, entry: Entry) -> None:
         wait_seconds = preferred_wait(call.head.prefer)
@@ -400,22 +376,11 @@ class Purchases:
 
 
 def request_ids(region: RegionName) -> Iterator[str]:
-    """Names for requests: 120 random bits each, in 20 characters."""
+    """Names for requests, up to their number: 120 random bits each, in 20 characters."""
     while True:
         text = binascii.b2a_base64(os.urandom(_ID_BYTES * _IDS_AT_ONCE), newline=False).translate(_FOR_URLS).decode()
         for start in range(0, len(text), _ID_CHARACTERS):
             yield f"{region}.{text[start : start + _ID_CHARACTERS]}"
-
-
-def _outcome(sale: Sale, attempt: Attempt, seq: int) -> Outcome | None:
-    """What became of an entry that was logged just now; nearly always nothing yet."""
-    return sale.standing.outcome(sale.region, seq, attempt.request, attempt.buyer)
-
-
-def _pending_body(sale: Sale, attempt: Attempt, seq: int) -> str:
-    assert attempt.arrival is not None
-    stamp_ns, bound_ns, _, _ = attempt.arrival
-    return pending_body(sale, attempt.request, attempt.buyer, seq, stamp_ns, bound_ns, attempt.price)
 
 
 def _read_claimed(body: bytes) -> tuple[BuyerId | Answer, RegionName | None]:

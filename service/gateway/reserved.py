@@ -12,7 +12,8 @@ from service.gateway.answers import Answer
 from service.gateway.book import Sale
 from service.gateway.turns import MOVES_BY_ITSELF, body_of, state_of
 from service.store import keys
-from service.store.chunks import line_at
+from service.store.attempts import number_in, read_purchase
+from service.store.chunks import line_at, line_in
 from service.store.opening import Store
 
 _CATCH_UP_SECONDS: Final = 2.0
@@ -36,21 +37,22 @@ async def find(store: Store, sale: Sale, purchase: str) -> Found | None:
     Raises:
         redis.exceptions.RedisError, OSError: the store does not answer.
     """
+    number = number_in(purchase)
+    if number is None:
+        return None
     async with store.pipeline(transaction=False) as batch:
         pipeline: Any = batch
-        pipeline.hget(keys.requests(sale.id), purchase)
+        pipeline.xrange(keys.log(sale.id), min=f"{number}-0", count=1)
         pipeline.hget(keys.replies(sale.id), purchase)
         pipeline.xlen(keys.decisions(sale.id))
-        number, reply_number, decided = await pipeline.execute()
-    line = None if number is None else await line_at(store, keys.log(sale.id), int(number))
-    if line is None:
+        chunk, reply_number, decided = await pipeline.execute()
+    logged = read_purchase(line_in(chunk, number), purchase)
+    if logged is None:
         return None
-    entry = parse_line(line)
-    assert isinstance(entry, Entry)
     said = None if reply_number is None else await line_at(store, keys.log(sale.id), int(reply_number))
     reply = None if said is None else parse_line(said)
     await sale.until(lambda: len(sale.lines) >= decided, _CATCH_UP_SECONDS)
-    return Found(entry, reply if isinstance(reply, Reply) else None)
+    return Found(logged.entry, reply if isinstance(reply, Reply) else None)
 
 
 async def show(sale: Sale, found: Found, wait_seconds: float | None) -> Answer:

@@ -4,12 +4,14 @@ The pending answer is written by hand: it is the answer to nearly every call of 
 a number or a word of ours, so there is nothing to escape.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from model.vocabulary import Entry, Outcome
+from model.vocabulary import BuyerId, Entry, Outcome, RequestId
+from service.gateway.admission import Attempt
 from service.gateway.answers import Answer, encode
 from service.gateway.book import Sale
 from service.gateway.turns import body_of, is_drawn, state_of
+from service.store.attempts import purchase_id
 
 LONGEST_WAIT_SECONDS: Final = 60.0
 _RETRY_AFTER: Final = ("retry-after", "1")
@@ -29,15 +31,34 @@ def wait_applied(wait_seconds: float | None) -> tuple[tuple[str, str], ...]:
     return () if wait_seconds is None else (("preference-applied", f"wait={int(wait_seconds)}"),)
 
 
-def pending_body(
-    sale: Sale, request: str, buyer: str, seq: int, stamp_ns: int, bound_ns: int, price: int | None = None
-) -> str:
-    """An entry that is on disk and not decided yet, as JSON."""
-    body = (
-        f'{{"id":"{request}","sale":"{sale.id}","buyer":"{buyer}","state":"pending","region":"{sale.region}",'
-        f'"seq":{seq},"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"}}'
+class Pending(NamedTuple):
+    """What is told of entries that are on disk and not decided yet, around id, buyer and number. Those that came at one
+    moment, at one price, share it."""
+
+    between: str
+    before_seq: str
+    behind: str
+
+    def body(self, purchase: RequestId, buyer: BuyerId, seq: int) -> str:
+        """One of them, as JSON."""
+        return f'{{"id":"{purchase}{self.between}{buyer}{self.before_seq}{seq}{self.behind}'
+
+
+def pending_at(sale: Sale, stamp_ns: int, bound_ns: int, price: int | None) -> Pending:
+    """The same for everything that came at one moment, at one price."""
+    bid = "" if price is None else f',"price":{price},"currency":"{sale.terms.currency}"'
+    return Pending(
+        f'","sale":"{sale.id}","buyer":"',
+        f'","state":"pending","region":"{sale.region}","seq":',
+        f',"stamp_ns":"{stamp_ns}","bound_ns":"{bound_ns}"{bid}}}',
     )
-    return body if price is None else f'{body[:-1]},"price":{price},"currency":"{sale.terms.currency}"}}'
+
+
+def pending_id(sale: Sale, attempt: Attempt, seq: int) -> RequestId | None:
+    """The id of an attempt that was logged under a number just now; None where it has an outcome already, which is
+    rare."""
+    purchase = purchase_id(attempt.request, seq)
+    return purchase if sale.standing.outcome(sale.region, seq, purchase, attempt.buyer) is None else None
 
 
 def decided_body(sale: Sale, entry: Entry, outcome: Outcome) -> bytes:
@@ -69,8 +90,8 @@ def accepted(sale: Sale, request: str, body: str, headers: tuple[tuple[str, str]
 
 def pending(sale: Sale, entry: Entry, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
     """202 for an entry."""
-    body = pending_body(sale, entry.request, entry.buyer, entry.seq, entry.stamp_ns, entry.bound_ns, entry.price)
-    return accepted(sale, entry.request, body, headers)
+    at = pending_at(sale, entry.stamp_ns, entry.bound_ns, entry.price)
+    return accepted(sale, entry.request, at.body(entry.request, entry.buyer, entry.seq), headers)
 
 
 def decided(sale: Sale, entry: Entry, outcome: Outcome, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

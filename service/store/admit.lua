@@ -1,48 +1,68 @@
--- KEYS: log, number by buyer, number by request, mark (ns), stop.
--- ARGV: (request, buyer, stamp (ns), line up to its number, line after it)*. An empty stamp looks up and logs nothing.
--- Returns for each: its number, where it is logged now, or {'known', line} {'unknown'} {'stopped', why} {'below', mark}
--- {'lost', number}.
---! log.lua
-local mark = redis.call('GET', KEYS[4]) or ''
-local stop = redis.call('GET', KEYS[5])
-local asked = {}
-for i = 2, #ARGV, 5 do
-  asked[#asked + 1] = ARGV[i]
-end
-local known = redis.call('HMGET', KEYS[2], unpack(asked))
-local answers, lines, by_buyer, by_request = {}, {}, {}, {}
+-- KEYS: log, number by buyer, mark (ns), stop.  ARGV: see attempts.lua.
+-- Returns the number of the last, where all are logged now, one behind the other. Else for each: its number, where it is
+-- logged now, or {'known', line} {'unknown'} {'stopped', why} {'below', mark} {'lost', number}.
+--! attempts.lua
+local by_buyer, logged = {}, {}
 
-for n, buyer in ipairs(asked) do
-  local i = n * 5 - 4
-  local stamp = ARGV[i + 2]
+local function all_are_new()
+  if attempts > with_line or stop or is_below(least) then
+    return false
+  end
+  local seen = {}
+  for n = 1, attempts do
+    local buyer = ARGV[FIRST + n]
+    if known[n] or seen[buyer] then
+      return false
+    end
+    seen[buyer] = true
+  end
+  return true
+end
+
+-- Nearly every call of a crowd: what came as one piece stays one.
+if all_are_new() then
+  local n, number = 0, nil
+  local function count(place)
+    if place == '\1' then
+      n, last = n + 1, last + 1
+      number = string.format('%d', last)
+      by_buyer[2 * n - 1], by_buyer[2 * n] = ARGV[FIRST + n], number
+    end
+    return number
+  end
+  for piece = FIRST + attempts + 1, #ARGV do
+    local lines = string.gsub(ARGV[piece], '[\1\2]', count)
+    redis.call('XADD', KEYS[1], number .. '-0', 'l', lines)
+  end
+  redis.call('HSET', KEYS[2], unpack(by_buyer))
+  return last
+end
+
+local lines, answers = unnumbered_lines(), {}
+for n = 1, attempts do
+  local buyer = ARGV[FIRST + n]
   if known[n] then
-    local line = line_at(known[n])
-    answers[n] = line and {'known', line} or {'lost', known[n]}
-  elseif lines[buyer] then
-    answers[n] = {'known', lines[buyer]}
-  elseif stamp == '' then
+    answers[n] = found(known[n])
+  elseif logged[buyer] then
+    answers[n] = {'known', logged[buyer]}
+  elseif n > with_line then
     answers[n] = {'unknown'}
   elseif stop then
     answers[n] = {'stopped', stop}
-  elseif #stamp < #mark or (#stamp == #mark and stamp < mark) then
+  elseif is_below(stamp_of(lines[n])) then
     answers[n] = {'below', mark}
   else
     last = last + 1
     local number = string.format('%d', last)
-    local line = ARGV[i + 3] .. number .. ARGV[i + 4]
-    lines[buyer] = line
-    chunk[#chunk + 1] = line
-    if #chunk == CHUNK then
-      log_chunk()
-    end
+    local line = numbered(lines[n], number)
+    logged[buyer] = line
+    log_line(line)
     by_buyer[#by_buyer + 1], by_buyer[#by_buyer + 2] = buyer, number
-    by_request[#by_request + 1], by_request[#by_request + 2] = ARGV[i], number
     answers[n] = last
   end
 end
 log_chunk()
 if by_buyer[1] then
   redis.call('HSET', KEYS[2], unpack(by_buyer))
-  redis.call('HSET', KEYS[3], unpack(by_request))
 end
 return answers

@@ -126,9 +126,13 @@ async def line_at(store: Store, key: str, number: int) -> bytes | None:
     Raises:
         redis.exceptions.RedisError: the store does not answer.
     """
-    found: Any = await store.xrange(key, min=f"{number}-0", count=1)
+    return line_in(await store.xrange(key, min=f"{number}-0", count=1), number)
+
+
+def line_in(found: Any, number: int) -> bytes | None:
+    """The same, from the reply to a range that was asked for one entry from a number on."""
     for entry_id, fields in found:
-        chunk = fields[keys.LINE].split(b"\n")
+        chunk: list[bytes] = fields[keys.LINE].split(b"\n")
         place = number - number_of(entry_id) - 1
         return chunk[place] if -place <= len(chunk) else None
     return None

@@ -92,11 +92,6 @@ def buyers(sale: str) -> str:
     return f"{{{sale}}}:buyers"
 
 
-def requests(sale: str) -> str:
-    """Hash: request id to the number of its entry."""
-    return f"{{{sale}}}:requests"
-
-
 def replies(sale: str) -> str:
     """Hash, of a reservation: purchase to the number of the line that says what its holder said of the unit."""
     return f"{{{sale}}}:replies"

@@ -25,3 +25,10 @@ local function log_chunk()
     chunk = {}
   end
 end
+
+local function log_line(line)
+  chunk[#chunk + 1] = line
+  if #chunk == CHUNK then
+    log_chunk()
+  end
+end

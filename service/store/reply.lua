@@ -24,7 +24,7 @@ if #stamp < #mark or (#stamp == #mark and stamp < mark) then
 end
 last = last + 1
 local number = string.format('%d', last)
-chunk[1] = ARGV[3] .. number .. ARGV[4]
+log_line(ARGV[3] .. number .. ARGV[4])
 log_chunk()
 redis.call('HSET', KEYS[2], purchase, number)
 return last

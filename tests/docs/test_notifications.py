@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from service.notify.sending import ATTEMPT_SECONDS
 from service.notify.webhooks import EVENTS, MOST_OF_A_MERCHANT, new_secret
-from tests.service.caller import until
+from tests.patience import until
 from tests.service.store.conftest import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
@@ -46,7 +46,7 @@ def test_the_receiver_of_the_page_works(tmp_path: Path) -> None:
             return False
 
     try:
-        until(listens, 60)
+        until(listens)
         assert [post(new_secret().secret), post(secret), post(secret)] == [401, 204, 204]
     finally:
         running.terminate()

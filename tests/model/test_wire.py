@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import wire
+from model.decided import decision_of
 from model.vocabulary import (
     BeaconValue,
     Cancelled,
@@ -235,6 +236,21 @@ def test_a_decision_comes_back_from_its_line(index: int, decision: Decision) -> 
 
 WON = wire.decision_line(3, Won("north.a1", "north", 0, 0))
 SEEN = wire.decision_line(3, Seen({"north": RegionSeen(2, "ab" * 32, 5)}, 1, 2))
+
+
+@given(st.integers(0, len(WON) - 1), st.integers(0, 255))
+def test_a_decision_line_with_one_byte_changed_is_read_as_its_fields_say_or_refused(at: int, byte: int) -> None:
+    changed = WON[:at] + bytes([byte]) + WON[at + 1 :]
+    try:
+        decision = decision_of(wire.parse_canonical(changed))
+        is_sound = wire.decision_line(3, decision) == changed
+    except (ValueError, KeyError, TypeError, AttributeError):
+        is_sound = False
+    if is_sound:
+        assert wire.parse_decision_line(3, changed) == decision
+    else:
+        with pytest.raises(Contradiction):
+            wire.parse_decision_line(3, changed)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import wire
 from model.moves import parse_line
 from model.shards import Grant
 from model.units import count, each, units_text
 from model.vocabulary import Entry, Granted, Taken
 from proofs.shares import STEPS
 from service.store import keys
+from service.store.attempts import around, words
 from service.store.chunks import lines_in
 from service.store.embedded import EmbeddedStore
 from service.store.scripts import source
@@ -60,9 +60,9 @@ class ScriptedStore(Store):
 
     def sell(self, buyer: str, stamp_ns: int) -> Entry | None:
         before, request = len(self.lines), f"{self.region}.{secrets.token_hex(6)}"
-        halves = wire.log_line_halves(request, buyer, stamp_ns, 0, "host/1", 0)
-        names = [keys.log, keys.buyers, keys.requests, keys.mark, keys.stop, keys.stock]
-        self._run("sell", names, request, buyer, str(stamp_ns), *halves)
+        line = around(stamp_ns, 0, "host/1", 0).line(request, buyer)
+        names = [keys.log, keys.buyers, keys.mark, keys.stop, keys.stock]
+        self._run("sell", names, *words(stamp_ns, [line], [buyer]))
         return self._new(before, Entry)
 
     def give(self, number: int, to: str, wanted: int) -> Granted | None:

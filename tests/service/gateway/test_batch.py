@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from service.gateway.bodies import MOST_IN_A_BATCH
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.sales import Sales, fresh, publish, terms
 
 

@@ -8,7 +8,8 @@ import redis
 
 from service.store import keys
 from service.world.world import World
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.sales import fresh, publish, terms
 
 

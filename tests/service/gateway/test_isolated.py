@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from service.world.world import ARBITER, RegionPlan, World, WorldPlan
-from tests.service.caller import Answered, Gateway, until
+from tests.patience import until
+from tests.service.caller import Answered, Gateway
 from tests.service.sales import fresh, publish, terms
 
 SHORT_NS = str(3_000_000_000)
@@ -25,7 +26,7 @@ def gateway(world: World) -> Gateway:
 
 def sells(gateway: Gateway, sale: str, buyer: str) -> None:
     """Waits until a buyer is taken."""
-    until(lambda: gateway.buy(sale, buyer).status in {200, 202}, 60)
+    until(lambda: gateway.buy(sale, buyer).status in {200, 202})
 
 
 def test_without_the_arbiter_nothing_is_admitted_before_a_cut_off_could_come(world: World, gateway: Gateway) -> None:
@@ -66,7 +67,7 @@ def test_an_arbiter_that_is_started_again_in_time_costs_nothing(world: World, ga
         answers.add(gateway.buy(sale, fresh()).status)
         return gateway.buy(sale, last).status == 200
 
-    until(is_decided, 60)
+    until(is_decided)
     assert answers <= {200, 202}
 
 
@@ -84,7 +85,7 @@ def test_a_gateway_that_starts_while_the_arbiter_is_away_is_not_fooled_by_an_old
         assert gateway.buy(sale, fresh()).problem == "region_isolated"
     finally:
         world.send(ARBITER, signal.SIGCONT)
-    until(lambda: gateway.buy(sale, fresh()).status in {200, 202}, 60)
+    until(lambda: gateway.buy(sale, fresh()).status in {200, 202})
 
 
 def _healthy(gateway: Gateway) -> bool:

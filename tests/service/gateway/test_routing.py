@@ -12,7 +12,8 @@ import pytest
 
 from model.routing import home_region
 from service.world.world import ARBITER, World
-from tests.service.caller import KINDS, Gateway, until
+from tests.patience import until
+from tests.service.caller import KINDS, Gateway
 from tests.service.processes import Program
 from tests.service.sales import fresh, publish, terms
 from tests.service.store.conftest import free_port
@@ -86,7 +87,7 @@ def sale_by(small_world: World) -> Open:
             def sells(gateway: Gateway = gateway) -> bool:
                 return gateway.buy(sale, "first").status in {200, 202}
 
-            until(sells, 60)
+            until(sells)
         return sale
 
     return published
@@ -217,7 +218,7 @@ def test_bids_are_forwarded_to_their_buyers_home_and_found_there(
     assert forwarding.call("POST", path, {"buyer": buyer, "price": 99}).problem == "below_reserve"
     claiming = start("here", free_port(), "--home-claim")
     claimed = {"buyer": buyer, "price": 500, "home": "here"}
-    served = until(lambda: (told := claiming.call("POST", path, claimed)).status == 202 and told, 60)
+    served = until(lambda: (told := claiming.call("POST", path, claimed)).status == 202 and told)
     assert served.json["region"] == "here"
     assert claiming.call("POST", path, {**claimed, "price": 99}).problem == "below_reserve"
     unknown = claiming.call("POST", path, {**claimed, "home": 7})

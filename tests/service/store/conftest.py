@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from service.store.embedded import EmbeddedStore
-from tests.service.caller import until
+from tests.patience import until
 
 DEBIAN = Path("/usr/bin/redis-server")
 

@@ -21,8 +21,8 @@ from model.shards import Grant, ShardedFold
 from model.terms import Terms, read_terms
 from model.units import each, units_text
 from model.vocabulary import Contradiction
-from model.wire import log_line_halves
 from service.store import keys
+from service.store.attempts import around, words
 from service.store.chunks import lines_in
 from service.store.scripts import source
 
@@ -117,12 +117,12 @@ class Schedule:
     def _sell(self) -> Steps:
         region = self._region()
         buyers = [f"b{self._pick(BUYERS)}" for _ in range(1 + self._pick(3))]
-        words: list[str] = []
-        for number, buyer in enumerate(buyers):
-            request = f"{region}.{len(self.sent)}-{number}"
-            words += [request, buyer, str(OPENS_NS + 5), *log_line_halves(request, buyer, OPENS_NS + 5, 7, "h/1", 0)]
-        names = [self._key(name, region) for name in (keys.log, keys.buyers, keys.requests, keys.mark, keys.stop)]
-        answers = yield from self._run(region, "sell", [*names, self._key(keys.stock, region)], words)
+        lines = [
+            around(OPENS_NS + 5, 7, "h/1", 0).line(f"{region}.{len(self.sent)}-{number}", buyer)
+            for number, buyer in enumerate(buyers)
+        ]
+        names = [self._key(name, region) for name in (keys.log, keys.buyers, keys.mark, keys.stop, keys.stock)]
+        answers = yield from self._run(region, "sell", names, words(OPENS_NS + 5, lines, buyers))
         for buyer, answer in zip(buyers, answers, strict=True):
             self._hear(region, buyer, answer)
 
@@ -321,7 +321,8 @@ class Schedule:
             word, more = one[0].decode(), f" {one[1].decode()}" if one[0] == b"refused" else ""
             self.reached[f"{script} {word}{more}"] += 1
         if script == "sell":
-            for buyer, one in zip(command[4 + 6 :: 5], answer, strict=True):
+            first = 3 + command[2] + 2
+            for buyer, one in zip(command[first : first + len(answer)], answer, strict=True):
                 self._hear(region, buyer, one)
         return answer
 

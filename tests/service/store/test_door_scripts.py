@@ -12,8 +12,8 @@ import redis
 from model.moves import line_of
 from model.units import read_units
 from model.vocabulary import Entry, Granted, Refused, Stocked, Taken
-from model.wire import log_line_halves
 from service.store import keys
+from service.store.attempts import around, purchase_id, words
 from service.store.chunks import lines_in
 from service.store.scripts import source
 
@@ -21,7 +21,7 @@ Run = Callable[..., Any]
 SALE = "ab" * 16
 NOW_NS = 1_800_000_000_000_000_000
 LOG, STOP, STOCK, GRANTS = keys.log(SALE), keys.stop(SALE), keys.stock(SALE), keys.grants(SALE)
-SELL = [LOG, keys.buyers(SALE), keys.requests(SALE), keys.mark(SALE), STOP, STOCK]
+SELL = [LOG, keys.buyers(SALE), keys.mark(SALE), STOP, STOCK]
 
 
 @pytest.fixture
@@ -39,11 +39,8 @@ def sell(run: Run) -> Run:
     """Sells to buyers, all stamped now (`when` otherwise; None looks up)."""
 
     def call(*buyers: str, when: int | None = NOW_NS) -> Any:
-        words: list[str] = []
-        for buyer in buyers:
-            halves = ("", "") if when is None else log_line_halves(f"r.{buyer}", buyer, when, 5, "h/1", 0)
-            words += [f"r.{buyer}", buyer, "" if when is None else str(when), *halves]
-        return run("sell", SELL, *words)
+        lines = [] if when is None else [around(when, 5, "h/1", 0).line(f"r.{buyer}", buyer) for buyer in buyers]
+        return run("sell", SELL, *words(when or 0, lines, buyers))
 
     return call
 
@@ -75,7 +72,7 @@ def lines(client: redis.Redis) -> list[bytes]:
 
 def entry(seq: int, buyer: str, unit: int) -> bytes:
     """The line of a unit that was sold."""
-    return line_of(Entry(seq, f"r.{buyer}", buyer, NOW_NS, 5, "h/1", 0, unit))
+    return line_of(Entry(seq, purchase_id(f"r.{buyer}", seq), buyer, NOW_NS, 5, "h/1", 0, unit))
 
 
 def test_a_share_is_set_up_once_and_never_anew(client: redis.Redis, run: Run, sell: Run) -> None:
@@ -126,7 +123,7 @@ def test_units_are_sold_from_the_front_each_once(client: redis.Redis, run: Run, 
         entry(seq, *sold)
         for seq, sold in enumerate((("ada", 3), ("bob", 4), ("eve", 9), ("dan", 20), ("fay", 21)), start=2)
     ]
-    assert client.hgetall(keys.requests(SALE))[b"r.fay"] == b"6"
+    assert client.hgetall(keys.buyers(SALE))[b"fay"] == b"6"
 
 
 def test_what_is_sold_at_once_lies_in_chunks(client: redis.Redis, run: Run, sell: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from service.store.embedded import LONGEST_SOCKET_PATH, EmbeddedStore, EmbeddedStoreError
-from tests.service.caller import until
+from tests.patience import until
 from tests.service.processes import is_running
 
 

@@ -7,15 +7,16 @@ import pytest
 import redis
 
 from model.vocabulary import Entry
-from model.wire import log_line, log_line_halves
+from model.wire import log_line
 from service.store import keys
+from service.store.attempts import around, words
 from service.store.scripts import source
 
 Client = "redis.Redis[bytes]"
 Run = Callable[..., Any]
 SALE = "ab" * 16
 NOW_NS = 1_800_000_000_000_000_000
-ADMIT = [keys.log(SALE), keys.buyers(SALE), keys.requests(SALE), keys.mark(SALE), keys.stop(SALE)]
+ADMIT = [keys.log(SALE), keys.buyers(SALE), keys.mark(SALE), keys.stop(SALE)]
 
 
 @pytest.fixture
@@ -30,16 +31,13 @@ def run(client: "redis.Redis[bytes]") -> Run:
 
 @pytest.fixture
 def admit(run: Run) -> Run:
-    """Admits attempts: (request, buyer, stamp or None to look up)."""
+    """Admits attempts: (request, buyer, stamp), and behind those (request, buyer, None), which look up."""
 
-    def call(*attempts: tuple[str, str, int | None]) -> list[int | list[bytes]]:
-        words: list[str] = []
-        for request, buyer, stamp_ns in attempts:
-            if stamp_ns is None:
-                words += [request, buyer, "", "", ""]
-            else:
-                words += [request, buyer, str(stamp_ns), *log_line_halves(request, buyer, stamp_ns, 5, "h/1", 0)]
-        return list(run("admit", ADMIT, *words))
+    def call(*attempts: tuple[str, str, int | None]) -> Any:
+        made = [(request, buyer, stamp_ns) for request, buyer, stamp_ns in attempts if stamp_ns is not None]
+        lines = [around(stamp_ns, 5, "h/1", 0).line(request, buyer) for request, buyer, stamp_ns in made]
+        least_ns = min((stamp_ns for _, _, stamp_ns in made), default=0)
+        return run("admit", ADMIT, *words(least_ns, lines, [buyer for _, buyer, _ in attempts]))
 
     return call
 
@@ -53,8 +51,8 @@ def lines(client: "redis.Redis[bytes]", key: str) -> list[bytes]:
 
 def test_entries_are_numbered_and_found_again(client: "redis.Redis[bytes]", admit: Run) -> None:
     first, second = (
-        log_line(Entry(1, "r.1", "ada", NOW_NS, 5, "h/1", 0)),
-        log_line(Entry(2, "r.2", "bob", NOW_NS, 5, "h/1", 0)),
+        log_line(Entry(1, "r.1-1", "ada", NOW_NS, 5, "h/1", 0)),
+        log_line(Entry(2, "r.2-2", "bob", NOW_NS, 5, "h/1", 0)),
     )
     assert admit(("r.1", "ada", NOW_NS), ("r.2", "bob", NOW_NS), ("r.3", "ada", NOW_NS)) == [
         1,
@@ -62,7 +60,7 @@ def test_entries_are_numbered_and_found_again(client: "redis.Redis[bytes]", admi
         [b"known", first],
     ]
     assert client.xrange(keys.log(SALE)) == [(b"2-0", {b"l": first + b"\n" + second})]
-    assert client.hgetall(keys.requests(SALE)) == {b"r.1": b"1", b"r.2": b"2"}
+    assert client.hgetall(keys.buyers(SALE)) == {b"ada": b"1", b"bob": b"2"}
     assert admit(("r.1", "ada", NOW_NS), ("r.9", "bob", None), ("r.9", "eve", None)) == [
         [b"known", first],
         [b"known", second],
@@ -74,9 +72,11 @@ def test_what_is_logged_together_lies_in_chunks_and_every_line_is_found_again(
     client: "redis.Redis[bytes]", admit: Run
 ) -> None:
     buyers = [f"b{number}" for number in range(1, 151)]
-    entries = [log_line(Entry(seq, f"r.{seq}", buyer, NOW_NS, 5, "h/1", 0)) for seq, buyer in enumerate(buyers, 1)]
-    assert admit(("r.1", "b1", NOW_NS)) == [1]
-    assert admit(*((f"r.{seq}", f"b{seq}", NOW_NS) for seq in range(2, 151))) == list(range(2, 151))
+    entries = [
+        log_line(Entry(seq, f"r.{seq}-{seq}", buyer, NOW_NS, 5, "h/1", 0)) for seq, buyer in enumerate(buyers, 1)
+    ]
+    assert admit(("r.1", "b1", NOW_NS)) == 1
+    assert admit(*((f"r.{seq}", f"b{seq}", NOW_NS) for seq in range(2, 151))) == 150
     logged: Any = client.xrange(keys.log(SALE))
     assert [(number, fields[b"l"].split(b"\n")) for number, fields in logged] == [
         (b"1-0", entries[:1]),
@@ -105,7 +105,7 @@ def test_a_known_entry_comes_before_every_refusal(client: "redis.Redis[bytes]", 
     assert admit(("r.2", "ada", NOW_NS))[0][0] == b"known"
     client.set(keys.stop(SALE), "sold_out")
     assert admit(("r.3", "ada", NOW_NS), ("r.4", "bob", NOW_NS + 2), ("r.5", "bob", None)) == [
-        [b"known", log_line(Entry(1, "r.1", "ada", NOW_NS, 5, "h/1", 0))],
+        [b"known", log_line(Entry(1, "r.1-1", "ada", NOW_NS, 5, "h/1", 0))],
         [b"stopped", b"sold_out"],
         [b"unknown"],
     ]

@@ -14,7 +14,8 @@ from model.wire import parse_log_line
 from service.store import keys
 from service.world.crowd import Crowd, Press, Pressed
 from service.world.world import RegionPlan, World, WorldPlan
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import publish, terms
 
 PER_SECOND = 400
