@@ -1,7 +1,8 @@
 """Child processes that never outlive their parent, also when the parent is killed.
 
 Linux sends a child a signal of its choice when the thread that forked it ends (`PR_SET_PDEATHSIG`), so children are
-started from a thread that lives as long as the process.
+started from a thread that lives as long as the process. A parent that was killed after the fork and before the child
+had asked for the signal is seen by its being gone: then the child ends by itself.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,8 +20,10 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 END_TIMEOUT_SECONDS: Final = 5.0
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def start(
@@ -39,7 +43,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  (one libc call, no locks: safe after a fork)
+        preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509  (system calls, no locks: safe after a fork)
         start_new_session=True,
     )
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from service.command.base import CannotRun, progress
+from service.command.terminal import Terminal
 
 
 def audit(
@@ -41,7 +41,7 @@ def audit(
         raise CannotRun("name a bundle, or a receipt with --receipt FILE")
     if explain and receipt is None:
         raise CannotRun("--explain tells the story of a receipt: name one with --receipt FILE")
-    console = Console()
+    console = Terminal()
     try:
         key = None if witness is None else parse_witness_key(witness)
     except NoteError as error:
@@ -72,7 +72,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _render_receipt(told: Any, console: Console, zone: str | None) -> None:
+def _render_receipt(told: Any, console: Terminal, zone: str | None) -> None:
     from proofs.audit.story import render_receipt
 
     try:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service.command.base import CannotRun
+from service.command.terminal import Terminal
 
 
 def bench(
@@ -35,8 +35,8 @@ def bench(
     unknown = [name for name in only or () if name not in known]
     if unknown:
         raise CannotRun(f"no benchmark is called {unknown[0]!r}: there are {', '.join(known)}")
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    progress = Console(stderr=True)
+    console = Terminal(width=None if sys.stdout.isatty() else 120)
+    progress = Terminal(stderr=True)
     effort = Effort(
         rounds=rounds or (1 if quick else 5),
         seconds=1.0 if quick else 4.0,

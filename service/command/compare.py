@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service.command.base import CannotRun, progress
+from service.command.terminal import Terminal
 
 
 class Part(StrEnum):
@@ -66,7 +66,7 @@ def compare(
             except (WorldError, EmbeddedStoreError, RealError) as error:
                 raise CannotRun(str(error)) from error
     comparison = Comparison(seed, simulated, sweeps, real)
-    print_comparison(comparison, Console(width=None if sys.stdout.isatty() else 132))
+    print_comparison(comparison, Terminal(width=None if sys.stdout.isatty() else 132))
     drawn = draw(comparison) if html is not None or plots is not None else {}
     try:
         if as_json is not None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service.command.base import CannotRun
+from service.command.terminal import Terminal
 
 
 def demo(
@@ -31,7 +31,7 @@ def demo(
 
     if bundle is not None and bundle.exists():
         raise CannotRun(f"{bundle} is there already: name a new folder")
-    console = Console()
+    console = Terminal()
     with tempfile.TemporaryDirectory(prefix="firstcome-bundle-") as temporary:
         folder = bundle or Path(temporary) / "bundle"
         try:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from service.command.base import CannotRun
+from service.command.terminal import Terminal
 
 if TYPE_CHECKING:
     from proofs.mutants import Teeth
@@ -40,7 +40,7 @@ def prove(
 
     for folder in (smt2, certificates):
         _make(folder)
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     changed = _compare(check, only, console) if check is not None else []
     if check is not None and not any((smt2, certificates, html, report_file)):
         if as_json:
@@ -72,7 +72,7 @@ def prove(
         raise typer.Exit(1)
 
 
-def _prove(only: str | None, mutants: bool, search: bool, console: Console) -> "tuple[Report, Teeth | None]":
+def _prove(only: str | None, mutants: bool, search: bool, console: Terminal) -> "tuple[Report, Teeth | None]":
     from proofs.mutants import bite, remember
     from proofs.prove import prove as prove_all
 
@@ -97,7 +97,7 @@ def _prove(only: str | None, mutants: bool, search: bool, console: Console) -> "
         return report, teeth
 
 
-def _compare(check: Path, only: str | None, console: Console) -> list[str]:
+def _compare(check: Path, only: str | None, console: Terminal) -> list[str]:
     """What changed since a report, a line each."""
     from proofs import record
 

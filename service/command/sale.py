@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from service.command.base import CannotRun
@@ -15,6 +14,7 @@ from service.command.calling import HERE, AsJson, Gateway, Token
 from service.command.calling import bearer as _bearer
 from service.command.calling import call as _call
 from service.command.calling import refuse as _refuse
+from service.command.terminal import Terminal
 
 sale = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Publish sales, look at them, take part.")
 
@@ -107,7 +107,7 @@ def list_sales(
             str(shown.get("winners", "-")),
             on_the_wall(shown["opens"]),
         )
-    Console().print(table)
+    Terminal().print(table)
 
 
 @sale.command()

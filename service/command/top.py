@@ -6,12 +6,13 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from service.command.base import CannotRun
+from service.command.terminal import Terminal
 from service.watching.picture import (
     LOOK_FROM,
     TROUBLE_FROM,
@@ -53,7 +54,7 @@ def top(
         if not url.startswith(("http://", "https://")):
             raise CannotRun(f"{url!r} is no URL: say http://HOST:PORT")
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Terminal(width=None if sys.stdout.isatty() else 150)
     with httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS) as client:
 
         def ask(url: str) -> Told:

@@ -4,11 +4,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from service.command.base import CannotRun
 from service.command.calling import HERE, AsJson, Gateway, Token, call
+from service.command.terminal import Terminal
 from service.notify.webhooks import EVENTS
 
 webhook = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Have outcomes posted to a URL of yours.")
@@ -48,7 +48,7 @@ def list_webhooks(token: Token, gateway: Gateway = HERE, as_json: AsJson = False
     for shown in answer["webhooks"]:
         events = "all" if len(shown["events"]) == len(EVENTS) else ", ".join(shown["events"])
         table.add_row(shown["id"], shown["merchant"], shown["url"], events)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @webhook.command()
@@ -95,7 +95,7 @@ def list_dead_letters(name: Name, token: Token, gateway: Gateway = HERE, as_json
         reason = letter["reason"] + (" (being sent again)" if letter["replaying"] else "")
         name = f"{letter['sale']}/{letter['number']}"
         table.add_row(name, letter["event"], str(letter["attempts"]), letter["last"], reason)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @webhook.command()

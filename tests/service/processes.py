@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.service.caller import until
+from tests.patience import until
 
 
 def is_running(pid: int) -> bool:
@@ -64,7 +64,7 @@ class Program:
 
     def line_with(self, word: str) -> str:
         """The first line that has a word; waits for it."""
-        return str(until(lambda: next((line for line in self.said().splitlines() if word in line), ""), 30))
+        return str(until(lambda: next((line for line in self.said().splitlines() if word in line), "")))
 
     def end(self, how: signal.Signals) -> int:
         """Send a signal; returns the exit status."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.caller import until
+from tests.patience import until
 from tests.service.command.conftest import Firstcome
 from tests.service.processes import Program
 from tests.service.store.conftest import free_port

@@ -10,7 +10,8 @@ import pytest
 from service.command.top import draw
 from service.watching.picture import Picture, Told, show_arbiter, show_clock, show_region, show_sales
 from service.world.world import ARBITER, World
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import Sales
 
 
@@ -23,7 +24,7 @@ def top(world: World, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_shows_regions_clocks_sales_and_the_arbiter(small_world: World, here: Gateway, sales: Sales) -> None:
-    told = until(lambda: (found := top(small_world, "--json")).returncode in {0, 1} and json.loads(found.stdout), 60)
+    told = until(lambda: (found := top(small_world, "--json")).returncode in {0, 1} and json.loads(found.stdout))
     assert [region["name"] for region in told["regions"]] == ["here", "there"]
     assert told["regions"][0]["clock"] == "safe"
     assert told["regions"][0]["logged"] > 0
