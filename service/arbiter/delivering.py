@@ -18,7 +18,7 @@ from model.vocabulary import Contradiction, RegionName, SaleId
 from service.arbiter.arbiter import Arbiter
 from service.arbiter.ledger import CopiedLines, Ledger
 from service.arbiter.pace import unhurried_ns
-from service.arbiter.run import SaleRun
+from service.arbiter.run import SaleRun, expect_mark_rises
 from service.store.chunks import LINES_AT_ONCE
 
 MOST_WAITING_LINES: Final = LINES_AT_ONCE
@@ -60,7 +60,7 @@ class Delivering:
         brought = self._brought.setdefault(run.sale, _Brought(run))
         if brought.finding is None:
             brought.lines += lines
-            brought.mark_ns = brought.mark_ns if mark_ns is None else mark_ns
+            self._mark(brought, mark_ns)
             brought.is_end |= is_end
             self._waiting_lines += len(lines)
         is_much = mark_ns is None or self._waiting_lines >= MOST_WAITING_LINES
@@ -69,6 +69,16 @@ class Delivering:
         elif not self._is_soon:
             self._is_soon = True
             asyncio.get_running_loop().call_later(unhurried_ns(run) / 1e9, self._has_come.set)
+
+    def _mark(self, brought: _Brought, mark_ns: int | None) -> None:
+        """The newest mark counts, unless it is lower than one that came with it: both would be delivered as one."""
+        if mark_ns is None:
+            return
+        try:
+            expect_mark_rises(self.region, brought.mark_ns or 0, mark_ns)
+            brought.mark_ns = mark_ns
+        except Contradiction as finding:
+            brought.finding = finding
 
     def find(self, run: SaleRun, finding: Contradiction) -> None:
         """What came next contradicts what was read before."""

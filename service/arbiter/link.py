@@ -46,7 +46,7 @@ LINES_A_ROUND: Final = 4_096
 """Shared by the sales that a round reads; a round of so many takes some 20 ms to be worked through."""
 FEWEST_LINES_OF_A_SALE: Final = 128
 MOST_UNDER_WAY: Final = 96
-"""Rounds that may be under way: at one every 2 ms, a region may be 190 ms away, there and back, without delay."""
+"""Rounds that may be under way: at one every 4 ms, a region may be 380 ms away, there and back, without delay."""
 SPARE_UNDER_WAY: Final = 3
 """Rounds beyond those that the way there and back can hold; more would only wait here for each other, and grow old."""
 SOON_OF_PACE: Final = 4

@@ -12,7 +12,7 @@ from model.clock import Interval
 from model.vocabulary import RegionName
 from service.arbiter.run import SaleRun
 
-BUSY_NS: Final = 2_000_000
+BUSY_NS: Final = 4_000_000
 """While the next mark may bring a decision, or a log is to be read to its end."""
 OPEN_NS: Final = 25_000_000
 """While a sale takes entries and no mark can bring a decision; less where the grace is short, since an entry must be

@@ -52,6 +52,16 @@ AHEAD_NS: Final = 250_000_000
 """How long before marks matter the regions are asked to raise them often: the asking has to travel."""
 
 
+def expect_mark_rises(region: RegionName, known_ns: int, mark_ns: int) -> None:
+    """A region's next mark, after the one that is known.
+
+    Raises:
+        Contradiction: it is lower.
+    """
+    if not guards.mark_may_rise(known_ns, mark_ns):
+        raise Contradiction(region, f"its mark only moves forward ({known_ns} to {mark_ns})")
+
+
 class SaleRun:
     """A sale from publication to its last record."""
 
@@ -168,8 +178,7 @@ class SaleRun:
             self.last_lines[region] = lines[-1]
             self.brought.set()
         known_ns = self.marks_ns.get(region, 0)
-        if not guards.mark_may_rise(known_ns, mark_ns):
-            raise Contradiction(region, f"its mark only moves forward ({known_ns} to {mark_ns})")
+        expect_mark_rises(region, known_ns, mark_ns)
         if mark_ns > known_ns:
             self._silence.moved(region, now_raw_ns)
             self.marks_ns[region] = mark_ns

@@ -114,6 +114,18 @@ def test_what_came_before_a_contradiction_counts_and_nothing_after_it(arbiter_st
     play(arbiter_store.url, scene)
 
 
+def test_a_mark_that_went_back_is_found_though_the_next_one_is_higher_again(arbiter_store: EmbeddedStore) -> None:
+    async def scene(run: SaleRun, ledger: Ledger, brought: Delivering) -> None:
+        for mark_ns in (MARK_NS, MARK_NS - 1, MARK_NS + 1):
+            brought.bring(run, [], mark_ns, is_end=False)
+        brought.end()
+        await brought.work()
+        assert "its mark only moves forward" in str(run.halting)
+        assert run.marks_ns == {"north": MARK_NS}
+
+    play(arbiter_store.url, scene)
+
+
 def test_whoever_brings_too_much_waits_until_it_is_worked_through(arbiter_store: EmbeddedStore) -> None:
     async def scene(run: SaleRun, ledger: Ledger, brought: Delivering) -> None:
         await brought.room()
