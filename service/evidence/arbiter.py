@@ -10,9 +10,11 @@ asked here: both are in the bundle, and the audit asks.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
@@ -22,8 +24,9 @@ from model.terms import Terms, read_terms
 from model.vocabulary import Contradiction, RegionName, SaleId
 from model.wire import parse_canonical
 from service.evidence.bundle import BundleError
-from service.evidence.collecting import Collected, collect_beyond, collect_journals
+from service.evidence.collecting import Collected, collect_beyond, collect_journals, journal_hosts
 from service.evidence.logs import LogChangedError, SignedLog
+from service.evidence.lookout import QUIET_SECONDS, Lookout
 from service.evidence.office import Turn, bring_key, is_over, is_wrong_type
 from service.evidence.sealing import Sealer
 from service.evidence.signing import SigningKey, has_signed
@@ -59,6 +62,20 @@ class Followed:
     visits_since_over: dict[RegionName, int] = field(default_factory=dict)
     told: dict[RegionName, int] = field(default_factory=dict)
     """The size of the newest decision checkpoint that each region has."""
+    due_seconds: dict[RegionName, float] = field(default_factory=dict)
+    """When each region is asked about it again, while it is not over and there is nothing to tell."""
+
+
+class _There(NamedTuple):
+    """What a region's store has of a sale."""
+
+    size: bytes | None
+    note: bytes | None
+    """Its newest checkpoint, and how many lines that covers."""
+    hosts: list[str]
+    """Whose clock journals there are."""
+    lengths: dict[str, int]
+    """How many lines those have that are known already."""
 
 
 class ArbiterNotary:
@@ -78,6 +95,7 @@ class ArbiterNotary:
         self._sealer = Sealer(store, key)
         self._sales_read = 0
         self._followed: dict[SaleId, Followed] = {}
+        self._lookout = Lookout(store)
         self._reached: set[RegionName] = set()
 
     async def run(self) -> None:
@@ -110,7 +128,7 @@ class ArbiterNotary:
         if not self._is_our_turn:
             return
         await self._learn()
-        sales = [sale for sale, followed in self._followed.items() if not followed.over]
+        sales = await self._lookout.worth_a_look()
         if not sales:
             return
         async with self._store.pipeline(transaction=False) as batch:
@@ -121,6 +139,9 @@ class ArbiterNotary:
             answers = await pipeline.execute()
         for sale, length, newest in zip(sales, answers[::2], answers[1::2], strict=True):
             await self._sign(sale, length, newest)
+            self._lookout.looked(sale, {keys.ledger(sale): newest})
+            if self._followed[sale].over:
+                self._lookout.forget(sale)
 
     async def _sign(self, sale: SaleId, length: int, newest: Any) -> None:
         followed = self._followed[sale]
@@ -152,6 +173,7 @@ class ArbiterNotary:
         log = SignedLog(self._store, *names, decisions_origin(sale), self._key)
         collected = {region: await Collected.load(self._store, sale, region) for region in terms.regions}
         followed = self._followed[sale] = Followed(terms, log, collected)
+        self._lookout.follow(sale, keys.ledger(sale))
         if terms.method != "ordered":
             followed.explained.update(terms.regions)
 
@@ -160,23 +182,52 @@ class ArbiterNotary:
         if not self._is_our_turn:
             return
         await bring_key(region, store, self._store)
-        for sale, followed in list(self._followed.items()):
-            if region not in followed.terms.regions or region in followed.given_up:
+        due = [sale for sale, followed in self._followed.items() if self._is_due(region, followed)]
+        if not due:
+            return
+        hosts = {sale: list(self._followed[sale].collected[region].journals) for sale in due}
+        async with store.pipeline(transaction=False) as batch:
+            pipeline: Any = batch
+            for sale in due:
+                pipeline.hmget(keys.checkpoint(sale), "size", "note")
+                pipeline.smembers(keys.journals(sale))
+                for host in hosts[sale]:
+                    pipeline.xlen(keys.journal(sale, host))
+            answers = iter(await pipeline.execute(raise_on_error=False))
+        for sale, followed in [(sale, self._followed.get(sale)) for sale in due]:
+            told = list(islice(answers, 2 + len(hosts[sale])))
+            if followed is None:
                 continue
-            if followed.over:
-                visits = followed.visits_since_over[region] = followed.visits_since_over.get(region, 0) + 1
-                if visits > PATIENT_VISITS and visits % RARE_VISITS:
-                    continue
             try:
-                await self._exchange(sale, region, store, followed)
+                for answer in told:
+                    if isinstance(answer, RedisError):
+                        raise answer
+                (size, note), shown, *lengths = told
+                there = _There(size, note, journal_hosts(shown), dict(zip(hosts[sale], lengths, strict=True)))
+                await self._exchange(sale, region, store, followed, there)
             except (ResponseError, KeyError, ValueError) as error:
                 if isinstance(error, ResponseError) and not is_wrong_type(error):
                     raise
                 followed.given_up.add(region)
                 _log.error("a region's keys hold something else", sale=sale, region=region, error=repr(error))
 
-    async def _exchange(self, sale: SaleId, region: RegionName, store: Store, followed: Followed) -> None:
-        """The same for one sale."""
+    def _is_due(self, region: RegionName, followed: Followed) -> bool:
+        """Whether a region is asked about a sale in this round."""
+        if region not in followed.terms.regions or region in followed.given_up:
+            return False
+        if followed.over:
+            visits = followed.visits_since_over[region] = followed.visits_since_over.get(region, 0) + 1
+            return visits <= PATIENT_VISITS or visits % RARE_VISITS == 0
+        now_seconds = time.monotonic()
+        if followed.log.size <= followed.told.get(region, -1) and now_seconds < followed.due_seconds.get(region, 0.0):
+            return False
+        followed.due_seconds[region] = now_seconds + QUIET_SECONDS
+        return True
+
+    async def _exchange(
+        self, sale: SaleId, region: RegionName, store: Store, followed: Followed, there: _There
+    ) -> None:
+        """Bring a region what it needs for one sale, and back what it has."""
         if followed.log.size > followed.told.get(region, -1):
             size, note = followed.log.size, followed.log.note
             told = script(store, "checkpoint")
@@ -185,13 +236,13 @@ class ArbiterNotary:
             )
             followed.told[region] = size
         collected = followed.collected[region]
-        remote: Any = store
-        size_text, kept = await remote.hmget(keys.checkpoint(sale), "size", "note")
-        if size_text is not None and int(size_text) > collected.checkpoint_size:
-            await self._take(sale, region, followed.terms, collected, kept)
-        if await store.exists(keys.mark(sale), keys.log(sale)):
-            await collect_journals(sale, region, store, self._store, collected)
+        if there.size is not None and int(there.size) > collected.checkpoint_size:
+            await self._take(sale, region, followed.terms, collected, there.note)
+        have = collected.journals
+        grown = [host for host in there.hosts if host not in have or there.lengths.get(host, 0) > have[host]]
+        await collect_journals(sale, region, store, self._store, collected, grown)
         if followed.over and region not in followed.explained and (whys := self._sealer.whys(sale, region)):
+            remote: Any = store
             await remote.hset(keys.whys(sale), mapping=whys)
             followed.explained.add(region)
         if followed.over:

@@ -3,6 +3,7 @@ cut-off. All of it only grows, and each piece is numbered, so to collect it agai
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,18 +58,16 @@ class Collected:
         return collected
 
 
-async def collect_journals(sale: SaleId, name: RegionName, region: Store, arbiter: Store, collected: Collected) -> None:
-    """Bring the clock journals of a region's hosts up to date.
+async def collect_journals(
+    sale: SaleId, name: RegionName, region: Store, arbiter: Store, collected: Collected, hosts: Iterable[str]
+) -> None:
+    """Bring the clock journals of some hosts of a region up to date.
 
     Raises:
         redis.exceptions.RedisError: one of the stores does not answer.
     """
-    remote: Any = region
     push = script(arbiter, "push")
-    for shown in sorted(await remote.smembers(keys.journals(sale)))[:MOST_HOSTS]:
-        host = shown.decode("ascii", "replace")
-        if not is_id(host):
-            continue
+    for host in hosts:
         if host not in collected.journals:
             collected.journals[host], collected.updates[host] = 0, set()
             async for lines in lines_of(arbiter, keys.copied_journal(sale, name, host), None):
@@ -83,6 +82,11 @@ async def collect_journals(sale: SaleId, name: RegionName, region: Store, arbite
             have = found[-1].number
             collected.updates[host].update(_updates([entry.line for entry in found]))
             collected.journals[host] = have
+
+
+def journal_hosts(shown: Iterable[bytes]) -> list[str]:
+    """Whose journals are taken, of those that a region shows."""
+    return [host for host in sorted(each.decode("ascii", "replace") for each in shown)[:MOST_HOSTS] if is_id(host)]
 
 
 def _updates(lines: list[bytes]) -> set[int]:

@@ -13,19 +13,21 @@ import json
 import os
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import structlog
+from redis.exceptions import RedisError
 
 from model.vocabulary import SaleId, is_id
 from service.store import keys
+from service.store.lane import Call, Lane
 from service.store.opening import Store
-from service.store.scripts import script
 
 _log = structlog.get_logger()
 
-LINES_BEFORE: Final = 256
+LINES_BEFORE: Final = 1_024
 """Lines from before a sale that are handed in with it; an update is believed for minutes at most."""
 MOST_LINES: Final = 200_000
 """For one sale and host: more than two days of updates, one a second."""
@@ -69,7 +71,8 @@ class JournalFile:
 
     def after(self, number: int) -> list[tuple[int, bytes]]:
         """The recent lines with a larger running number."""
-        return [each for each in self.recent if each[0] > number]
+        newer = min(self.count - number, len(self.recent))
+        return list(islice(self.recent, len(self.recent) - newer, None)) if newer > 0 else []
 
     def _open(self) -> None:
         self._half = b""
@@ -115,6 +118,18 @@ class JournalFile:
             self.host = host
 
 
+class Piece(NamedTuple):
+    """Some lines for a sale, each with its running number in the journal, and the number that the first gets."""
+
+    key: str
+    first: int
+    lines: list[tuple[int, bytes]]
+
+    def call(self) -> Call:
+        """The script call that hands them in. Repeats do nothing."""
+        return "push", [self.key], [str(self.first), *(word for _, line in self.lines for word in (line, b""))]
+
+
 class JournalDelivery:
     """One host's journal lines of one sale, in its region's store."""
 
@@ -122,34 +137,34 @@ class JournalDelivery:
         self._store = store
         self._sale = sale
         self._journal = journal
-        self._push = script(store, "push")
         self._handed_in = -1
         """How many lines the store has; −1 while that is not known."""
         self._last = 0
         """The running number of the last line that was handed in."""
         self._full = False
 
-    async def hand_in(self) -> None:
-        """Hand in what the journal has grown by. Repeats do nothing.
+    async def next_piece(self) -> Piece | None:
+        """What the journal has grown by, or the first of it; None where the store has all.
 
         Raises:
             redis.exceptions.RedisError: the store does not answer.
         """
         if not self._journal.host or self._full:
-            return
+            return None
         key = keys.journal(self._sale, self._journal.host)
         lines = await self._first(key) if self._handed_in < 0 else self._journal.after(self._last)
-        for start in range(0, len(lines), PUSHED_AT_ONCE):
-            some = lines[start : start + PUSHED_AT_ONCE]
-            words = [word for _, line in some for word in (line, b"")]
-            done = int(await self._push(keys=[key], args=[str(self._handed_in + 1), *words]))
-            if done != self._handed_in + len(some):
-                self._handed_in = -1  # another notary of this host is at work: see how far it came
-                return
-            self._handed_in, self._last = done, some[-1][0]
+        return Piece(key, self._handed_in + 1, lines[:PUSHED_AT_ONCE]) if lines else None
+
+    def note_kept(self, piece: Piece, count: int) -> bool:
+        """A piece was handed in; the store has so many lines now. Returns whether there is any use in going on."""
+        if count != piece.first + len(piece.lines) - 1:
+            self._handed_in = -1  # another notary of this host is at work: see how far it came, next time
+            return False
+        self._handed_in, self._last = count, piece.lines[-1][0]
         if self._handed_in > MOST_LINES:
             self._full = True
             _log.error("clock journal of a sale is too long: the rest is not kept", sale=self._sale, lines=MOST_LINES)
+        return True
 
     async def _first(self, key: str) -> list[tuple[int, bytes]]:
         """What to hand in first: all that is at hand, or what follows the lines that are there already. Nothing, and
@@ -169,6 +184,23 @@ class JournalDelivery:
             return lines[known:]
         self._handed_in = 0
         return from_a_beginning(self._journal.begun, lines)
+
+
+async def hand_in(lane: Lane, deliveries: Sequence[JournalDelivery]) -> None:
+    """Hand in what the journal has grown by, for all sales together: the store syncs once for what travels together.
+
+    Raises:
+        redis.exceptions.RedisError, OSError: the store does not answer, or has something else in a journal's place.
+    """
+    while deliveries:
+        pieces = [(delivery, piece) for delivery in deliveries if (piece := await delivery.next_piece()) is not None]
+        replies = await lane.call([piece.call() for _, piece in pieces]) if pieces else []
+        deliveries = []
+        for (delivery, piece), reply in zip(pieces, replies, strict=True):
+            if isinstance(reply, RedisError):
+                raise reply
+            if delivery.note_kept(piece, int(reply)):
+                deliveries.append(delivery)
 
 
 def from_a_beginning(begun: bytes, lines: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

@@ -19,12 +19,14 @@ from model.note import region_origin
 from model.terms import read_terms
 from model.vocabulary import RegionName, SaleId
 from model.wire import parse_canonical
-from service.evidence.journals import JournalDelivery, JournalFile
+from service.evidence.journals import JournalDelivery, JournalFile, hand_in
 from service.evidence.logs import LogChangedError, SignedLog
+from service.evidence.lookout import Lookout
 from service.evidence.office import Turn, is_over, is_wrong_type
 from service.evidence.signing import SigningKey
 from service.store import keys
 from service.store.chunks import last_number
+from service.store.lane import Lane
 from service.store.opening import Store
 from service.store.streams import read_range
 
@@ -44,6 +46,8 @@ class _Followed:
     log: SignedLog | None
     """None where this key may not sign it."""
     delivery: JournalDelivery | None
+    has_begun: bool = False
+    """Whether the region has raised a mark for it: from then on the clock journal is handed in."""
 
 
 class RegionNotary:
@@ -57,29 +61,43 @@ class RegionNotary:
         self._turn = Turn(store, keys.REGION_NOTARY)
         self._sales_read = 0
         self._followed: dict[SaleId, _Followed] = {}
+        self._lookout = Lookout(store)
+        self._lane = Lane(store)
+        self._had_turn = False
         self._answers = True
 
     async def run(self) -> None:
         """Rounds without end."""
-        while True:
-            try:
-                await self._round()
-                self._answers = True
-            except (RedisError, OSError) as error:
-                if self._answers:
-                    _log.warning("the region's store does not answer; trying again", error=str(error))
-                self._answers = False
-                await asyncio.sleep(_PAUSE_SECONDS)
-            await asyncio.sleep(ROUND_SECONDS)
+        try:
+            while True:
+                await self._try_a_round()
+                await asyncio.sleep(ROUND_SECONDS)
+        finally:
+            await self._lane.close()
+
+    async def _try_a_round(self) -> None:
+        try:
+            await self._round()
+            self._answers = True
+        except (RedisError, OSError) as error:
+            if self._answers:
+                _log.warning("the region's store does not answer; trying again", error=str(error))
+            self._answers = False
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _round(self) -> None:
         ours = await self._turn.is_ours()
+        if ours and not self._had_turn:  # the one before may have ended between growth and signature
+            self._lookout.start_over()
+        self._had_turn = ours
         if self._journal is not None:
             self._journal.read_on()
         await self._learn()
-        if not self._followed:
+        begun = [followed.delivery for followed in self._followed.values() if followed.has_begun]
+        await hand_in(self._lane, [delivery for delivery in begun if delivery is not None])
+        sales = await self._lookout.worth_a_look()
+        if not sales:
             return
-        sales = list(self._followed)
         async with self._store.pipeline(transaction=False) as batch:
             pipeline: Any = batch
             for sale in sales:
@@ -97,16 +115,20 @@ class RegionNotary:
                     raise error
             if any(isinstance(error, RedisError) for error in told):
                 _log.error("a sale's keys hold something else: it is signed no more", sale=sale)
-                del self._followed[sale]
+                self._leave(sale)
                 continue
+            self._lookout.looked(sale, {keys.decisions(sale): newest, keys.log(sale): logged})
             length = last_number(logged)
-            if followed.delivery is not None and (marked or length):
-                await followed.delivery.hand_in()
+            if followed.delivery is not None and not followed.has_begun and (marked or length):
+                followed.has_begun = True
+                await hand_in(self._lane, [followed.delivery])
             may_grow = stop is not None and stop.startswith(keys.LIST_FULL.encode())  # what holders say is still logged
-            if is_over(newest) and not may_grow and (followed.log is None or int(signed or 0) == length):
-                del self._followed[sale]
-            elif followed.log is not None and ours:
+            is_ending = is_over(newest) and not may_grow
+            if followed.log is not None and ours and not (is_ending and int(signed or 0) == length):
                 await self._sign(sale, followed, followed.log, length)
+                signed = followed.log.size if followed.log is not None else 0
+            if is_ending and (followed.log is None or int(signed or 0) == length):
+                self._leave(sale)
 
     async def _learn(self) -> None:
         """Sales that were published since."""
@@ -130,6 +152,11 @@ class RegionNotary:
         delivery = None if self._journal is None else JournalDelivery(self._store, sale, self._journal)
         if log is not None or delivery is not None:
             self._followed[sale] = _Followed(log, delivery)
+            self._lookout.follow(sale, keys.decisions(sale), keys.log(sale))
+
+    def _leave(self, sale: SaleId) -> None:
+        del self._followed[sale]
+        self._lookout.forget(sale)
 
     async def _sign(self, sale: SaleId, followed: _Followed, log: SignedLog, length: int) -> None:
         try:

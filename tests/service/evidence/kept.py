@@ -12,7 +12,7 @@ from typing import Any
 
 from model.outcomes import Standing
 from model.replies import parse_line
-from model.vocabulary import Entry, Naming
+from model.vocabulary import Entry, Naming, Reply
 from model.wire import decision_line
 from proofs.audit.receipt import ReceiptReport, audit_receipt
 from proofs.audit.report import Report
@@ -70,10 +70,8 @@ class Kept:
                 await _kept(store).sadd(keys.journals(sale), host)
                 await _append(store, keys.journal(sale, host), self.sale.hosts[host].lines())
             for record in map(parse_line, lines):
-                where, of = (keys.requests(sale), record.request) if isinstance(record, Entry) else (
-                    keys.replies(sale), record.purchase
-                )  # fmt: skip
-                await _kept(store).hsetnx(where, of, record.seq)
+                if isinstance(record, Reply):
+                    await _kept(store).hsetnx(keys.replies(sale), record.purchase, record.seq)
 
     def _counted(self, region: str) -> int:
         return self.sale.standing.counted.get(region, 0)

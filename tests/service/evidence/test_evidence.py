@@ -15,7 +15,8 @@ import pytest
 import redis
 
 from service.world.world import ARBITER, World
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.evidence import verifier
 from tests.service.sales import Sales, fresh, publish, terms
 

@@ -11,9 +11,17 @@ import pytest
 import redis
 
 from clockd.journal import Journal
-from service.evidence.journals import LINES_BEFORE, JournalDelivery, JournalFile, from_a_beginning, handed_in
+from service.evidence.journals import (
+    LINES_BEFORE,
+    JournalDelivery,
+    JournalFile,
+    from_a_beginning,
+    hand_in,
+    handed_in,
+)
 from service.store import keys
 from service.store.embedded import EmbeddedStore
+from service.store.lane import Lane
 from service.store.opening import Store, connect
 
 SALE = "5a" * 16
@@ -63,13 +71,14 @@ def test_a_journal_is_followed_through_its_rotations(tmp_path: Path) -> None:
     journal = Journal(path, most_bytes=10_000)
     journal.append([start()])
     seen: list[int] = []
-    for number in range(1, 800, 7):
+    last = LINES_BEFORE + 100 - (LINES_BEFORE + 100) % 7
+    for number in range(1, last, 7):
         journal.append(updates(number, number + 6))
         before = follower.count
         follower.read_on()
         seen += [json.loads(line).get("update", 0) for _, line in follower.after(before)]
     assert path.with_name("clock.jsonl.3").exists()
-    assert seen == list(range(806))
+    assert seen == list(range(last + 1))
     assert follower.host == "host-1"
     assert len(follower.recent) == LINES_BEFORE
     follower.close()
@@ -87,6 +96,13 @@ def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     follower.close()
 
 
+async def give(store: Store, *deliveries: JournalDelivery) -> None:
+    """Hand in what there is, as a notary does for all of its sales."""
+    lane = Lane(store)
+    await hand_in(lane, deliveries)
+    await lane.close()
+
+
 @pytest.mark.parametrize("name", ["a b", "", 7, None])
 def test_a_journal_without_a_name_is_nobodys(
     server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path, name: Any
@@ -94,7 +110,7 @@ def test_a_journal_without_a_name_is_nobodys(
     Journal(tmp_path / "j", 10_000).append([start(name), *updates(1, 3)])
     follower = JournalFile(tmp_path / "j")
     follower.read_on()
-    with_store(server, lambda store: JournalDelivery(store, SALE, follower).hand_in())
+    with_store(server, lambda store: give(store, JournalDelivery(store, SALE, follower)))
     follower.close()
     assert client.keys() == []
 
@@ -104,6 +120,8 @@ def lines_of(*numbers: int) -> list[bytes]:
 
 
 START = b'{"type":"start"}'
+EARLIER = LINES_BEFORE + 144
+"""Updates from before a sale, more than are handed in."""
 
 
 @pytest.mark.parametrize(
@@ -136,14 +154,14 @@ def test_two_notaries_that_take_turns_in_any_way_hand_each_line_in_once(
     """Each reads on and hands in when it likes, and forgets where it was now and then."""
     path, chance = tmp_path / "clock.jsonl", random.Random(8)
     journal = Journal(path, 1_000_000)
-    journal.append([start(), *updates(1, 400)])
+    journal.append([start(), *updates(1, EARLIER)])
 
     async def work(store: Store) -> None:
         files = [JournalFile(path), JournalFile(path)]
         deliveries = [JournalDelivery(store, SALE, file) for file in files]
         for file in files:
             file.read_on()
-        last = 400
+        last = EARLIER
         for _ in range(300):
             which, new = chance.randrange(2), chance.randrange(4)
             journal.append(updates(last + 1, last + new))
@@ -154,17 +172,42 @@ def test_two_notaries_that_take_turns_in_any_way_hand_each_line_in_once(
                 case 1:
                     deliveries[which] = JournalDelivery(store, SALE, files[which])
                 case _:
-                    await deliveries[which].hand_in()
+                    await give(store, deliveries[which])
         for file, delivery in zip(files, deliveries, strict=True):
             file.read_on()
             for _ in range(3):
-                await delivery.hand_in()
+                await give(store, delivery)
             file.close()
 
     with_store(server, work)
     numbers = [record["update"] for record in kept(client)[1:]]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
-    assert numbers[0] == 400 - LINES_BEFORE + 1
+    assert numbers[0] == EARLIER - LINES_BEFORE + 1
+
+
+def test_what_a_journal_grows_by_is_handed_in_for_every_sale(
+    server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path
+) -> None:
+    """Also for one that comes later than the others, and for one that has it from another notary already."""
+    journal = Journal(tmp_path / "j", 1_000_000)
+    journal.append([start(), *updates(1, EARLIER)])
+    sales = [f"{number:032x}" for number in range(5)]
+
+    async def work(store: Store) -> None:
+        follower = JournalFile(tmp_path / "j")
+        follower.read_on()
+        await give(store, JournalDelivery(store, sales[0], follower))
+        deliveries = [JournalDelivery(store, sale, follower) for sale in sales]
+        await give(store, *deliveries[:4])
+        journal.append(updates(EARLIER + 1, EARLIER + 7))
+        follower.read_on()
+        await give(store, *deliveries)
+        follower.close()
+
+    with_store(server, work)
+    of_sales = [client.xrange(keys.journal(sale, "host-1")) for sale in sales]
+    assert [len(lines) for lines in of_sales] == [1 + LINES_BEFORE + 7] * 4 + [1 + LINES_BEFORE]
+    assert all(lines[-1] == of_sales[0][-1] or lines is of_sales[4] for lines in of_sales)
 
 
 def test_an_excerpt_begins_with_a_state(server: EmbeddedStore, client: "redis.Redis[bytes]", tmp_path: Path) -> None:
@@ -174,7 +217,7 @@ def test_an_excerpt_begins_with_a_state(server: EmbeddedStore, client: "redis.Re
         journal.append([*updates(first, first + 63), {"type": "state", "update": first + 63}])
     follower = JournalFile(tmp_path / "j")
     follower.read_on()
-    with_store(server, lambda store: JournalDelivery(store, SALE, follower).hand_in())
+    with_store(server, lambda store: give(store, JournalDelivery(store, SALE, follower)))
     follower.close()
     found = kept(client)
     assert found[0] == start()
@@ -190,23 +233,23 @@ def test_lines_are_handed_in_once_with_those_before(
 ) -> None:
     path = tmp_path / "clock.jsonl"
     journal = Journal(path, 1_000_000)
-    journal.append([start(), *updates(1, 1000)])
+    journal.append([start(), *updates(1, EARLIER)])
 
     async def work(store: Store) -> None:
         follower, twin_file = JournalFile(path), JournalFile(path)
         delivery, twin = JournalDelivery(store, SALE, follower), JournalDelivery(store, SALE, twin_file)
-        for first, last in ((1001, 1000), (1001, 1001), (1002, 1001), (1900, 1900)):
-            journal.append(updates(first, last))
+        for first, last in ((1, 0), (1, 1), (2, 1), (900, 900)):
+            journal.append(updates(EARLIER + first, EARLIER + last))
             for file in (follower, twin_file):
                 file.read_on()
-            await delivery.hand_in()
-            await twin.hand_in()
-            await delivery.hand_in()
+            await give(store, delivery)
+            await give(store, twin)
+            await give(store, delivery)
         later = JournalFile(path)
         later.read_on()
-        journal.append(updates(1901, 1905))
+        journal.append(updates(EARLIER + 901, EARLIER + 905))
         later.read_on()
-        await JournalDelivery(store, SALE, later).hand_in()
+        await give(store, JournalDelivery(store, SALE, later))
         for file in (follower, twin_file, later):
             file.close()
 
@@ -214,7 +257,8 @@ def test_lines_are_handed_in_once_with_those_before(
     found = kept(client)
     assert found[0] == start()
     numbers = [record["update"] for record in found[1:]]
-    assert numbers == [*range(1000 - LINES_BEFORE + 1, 1002), *range(1900, 1906)]
+    began = EARLIER - LINES_BEFORE + 1
+    assert numbers == [*range(began, EARLIER + 2), *range(EARLIER + 900, EARLIER + 906)]
     assert client.smembers(keys.journals(SALE)) == {b"host-1"}
 
 
