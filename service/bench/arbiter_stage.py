@@ -189,7 +189,7 @@ class ArbiterStage:
         """Free the stores of a sale's entries, so that the next one is measured on a machine with room."""
         sale = terms.sale()
         for region in self.regions:
-            self.stores[region].unlink(keys.log(sale), keys.buyers(sale), keys.requests(sale))
+            self.stores[region].unlink(keys.log(sale), keys.buyers(sale))
             self.stores["arbiter"].unlink(keys.copied_log(sale, region))
 
 

@@ -32,7 +32,7 @@ BENCHMARKS: Final = (
     Benchmark("waiting", "What do those cost the buyers who wait, and who ask?", waiting.measure),
     Benchmark("watching", "What does it cost a purchase to be watched?", watching.measure),
     Benchmark("overload", "Who is served when ten times as many press as can be served?", overload.measure),
-    Benchmark("idle", "What does a gateway cost while nothing happens?", idle.measure),
+    Benchmark("idle", "What does a system cost while nothing happens?", idle.measure),
     Benchmark("ledger", "What does a whole sale cost, from full region logs to every outcome?", whole_sale.measure),
     Benchmark("latency", "How long does a decision take beyond what the rule needs?", latency.measure),
     Benchmark("restart", "What does a million cost who wait, and a restart among them?", restart.measure),

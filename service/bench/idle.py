@@ -1,15 +1,18 @@
-"""What a gateway and its store cost while nothing happens: no sale, open sales that nobody enters, a decided one.
+"""What a system of one region costs while nothing happens: no sale, open sales that nobody enters, a decided one.
 
-Processor time of the whole process over some seconds, as a share of one core. Heartbeats run once a second while
-nobody waits; the arbiter's pulse comes in between.
+Processor time of whole processes over some seconds, as a share of one core. Heartbeats run once a second while
+nobody waits; the arbiter's pulse comes in between. Notaries, one of the region and one of the arbiter, look at what has
+grown, and hand clock journals on.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
 
 from service.bench.frame import Effort, Figure, Found, figure
 from service.bench.stage import GATEWAY, REGION, Stage, stage, wait_until
+from service.world.world import ARBITER
 
 MANY: Final = 100
 
@@ -34,19 +37,24 @@ def measure(effort: Effort) -> Found:
 
 def _watch(ours: Stage, state: str, effort: Effort) -> list[Figure]:
     """Shares of a core in slices of a second."""
-    pids = {"gateway": ours.pid(GATEWAY), "store": ours.world.embedded[REGION].pid}
+    pids = {
+        "gateway": (ours.pid(GATEWAY),),
+        "store": (ours.world.embedded[REGION].pid,),
+        "arbiter": (ours.pid(ARBITER),),
+        "notaries": (ours.pid(f"notary-{REGION}"), ours.pid("notary")),
+    }
     shares: dict[str, list[float]] = {name: [] for name in pids}
     effort.tell(state)
     for _ in range(3 if effort.quick else 10):
-        before = {name: _busy_seconds(pid) for name, pid in pids.items()}
+        before = {name: _busy_seconds(some) for name, some in pids.items()}
         began = monotonic()
         sleep(1.0)
-        for name, pid in pids.items():
-            shares[name].append((_busy_seconds(pid) - before[name]) / (monotonic() - began) * 100)
+        for name, some in pids.items():
+            shares[name].append((_busy_seconds(some) - before[name]) / (monotonic() - began) * 100)
     return [figure(f"{state}: {name}", values, "% of a core") for name, values in shares.items()]
 
 
-def _busy_seconds(pid: int) -> float:
-    """Time on a processor of all of a process's threads; finer than the ticks of /proc/<pid>/stat."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
+def _busy_seconds(pids: Iterable[int]) -> float:
+    """Time on a processor of all threads of some processes; finer than the ticks of /proc/<pid>/stat."""
+    threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9

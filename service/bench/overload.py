@@ -13,13 +13,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import quantiles
-from typing import Final
+from typing import Any, Final
 
 from service.bench.frame import BenchmarkError, Effort, Found, Line, Plot, Reading, Rival, figure, take_turns
 from service.bench.load import Asked, load
 from service.bench.openloop import Pressed, press
 from service.bench.stage import Stage, resident_mib, stage
 from service.store import keys
+from service.store.attempts import read_purchase
+from service.store.chunks import line_in
 
 TIMES: Final = 10
 SLOWED_TO_PER_SECOND: Final = 1_000
@@ -99,8 +101,14 @@ def missing(ours: Stage, sale: str, pressed: Pressed) -> list[str]:
     with ours.store() as store:
         for start in range(0, len(pressed.acknowledged), 1_000):
             told = pressed.acknowledged[start : start + 1_000]
-            numbers: list[bytes | None] = store.hmget(keys.requests(sale), [request for request, _ in told])
-            missing = sum(number != str(seq).encode() for (_, seq), number in zip(told, numbers, strict=True))
+            pipeline: Any = store.pipeline(transaction=False)
+            for _, seq in told:
+                pipeline.xrange(keys.log(sale), min=f"{seq}-0", count=1)
+            chunks: list[Any] = pipeline.execute()
+            missing = sum(
+                read_purchase(line_in(chunk, seq), purchase) is None
+                for (purchase, seq), chunk in zip(told, chunks, strict=True)
+            )
             if missing:
                 found.append(f"{missing} acknowledged purchases are not in the log of {sale}")
     return found

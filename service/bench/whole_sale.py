@@ -6,11 +6,13 @@ the bundle's other files cost, all hashed as its seal wants them, is told beside
 starts and marks are past the closing, so all requests wait until the last log is read: the arbiter's hardest case.
 Stock is a hundredth of the requests.
 
-Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop.
+Beside it, in the same round, the floor: the hash chain alone, which no order of work can avoid, in a bare loop; and the
+plain endpoint, which says how fast the machine is.
 """
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -18,6 +20,7 @@ from typing import Final
 from model.vocabulary import SaleId
 from service.bench.arbiter_stage import ArbiterStage, arbiter_stage, peak_mib, running_seconds, seconds_of
 from service.bench.frame import BenchmarkError, Effort, Figure, Found, Line, Plot, Reading, Rival, take_turns
+from service.bench.yardstick import PLAIN, PLAIN_RATE, goal_of, plain_endpoint
 from service.evidence.bundle import Content, Nothing, Recipe, finished
 from service.store.opening import Store, connect
 
@@ -27,8 +30,13 @@ STOCK_SHARE: Final = 100
 SALES_A_ROUND: Final = {1_000: 10, 10_000: 3}
 """Small sales are run several times a round, or the noise of one would be all there is to see."""
 
+FEW: Final = 10
+"""Requests of a sale that costs hardly more than its opening and closing."""
+SALES_OF_FEW: Final = 5
+
 WALL: Final = "whole path"
 PROCESSOR: Final = "processor time a request"
+BEYOND: Final = f"each beyond a sale of {FEW}"
 ARBITER: Final = "of it the arbiter"
 OUTCOMES: Final = "of it outcomes"
 SEALING: Final = "beside it the sealed bundle"
@@ -40,28 +48,34 @@ def measure(effort: Effort) -> Found:
     """All sizes in turn."""
     sizes = QUICK_SIZES if effort.quick else SIZES
     effort = Effort(min(effort.rounds, 3), effort.seconds, effort.quick, effort.tell)
-    with arbiter_stage() as stage:
+    with arbiter_stage() as stage, plain_endpoint(effort.seconds) as plain:
         names = {size: f"{size:,} requests" for size in sizes}
         rounds = take_turns(
-            [Rival(names[size], partial(_sales, stage, size)) for size in sizes],
+            [*(Rival(names[size], partial(_sales, stage, size)) for size in sizes), plain],
             effort,
         )
     most = names[sizes[-1]]
     goals = {WALL: "≥ 150,000", PEAK: "< 400"}
     figures: list[Figure] = [rounds.figure(most, what, goal) for what, goal in goals.items()]
     figures += [
-        rounds.figure(names[size], what) for size in sizes for what in (PROCESSOR, ARBITER, OUTCOMES, SEALING, FLOOR)
+        rounds.figure(names[size], what)
+        for size in sizes
+        for what in (PROCESSOR, BEYOND, ARBITER, OUTCOMES, SEALING, FLOOR)
     ]
     figures += [
         rounds.ratio(
-            f"{PROCESSOR}, {names[large]} against {names[small]}",
-            (names[large], PROCESSOR),
-            (names[small], PROCESSOR),
+            f"{BEYOND}, {names[large]} against {names[small]}",
+            (names[large], BEYOND),
+            (names[small], BEYOND),
             "≤ 1.2",
         )
         for small, large in pairwise(sizes)
     ]
-    figures.append(rounds.ratio("the whole path against its hash chain alone", (most, PROCESSOR), (most, FLOOR)))
+    figures += [
+        rounds.figure(PLAIN, PLAIN_RATE),
+        rounds.ratio("the whole path against the plain endpoint", (most, WALL), (PLAIN, PLAIN_RATE), goal_of(150_000)),
+        rounds.ratio("the whole path against its hash chain alone", (most, PROCESSOR), (most, FLOOR)),
+    ]
 
     def line(name: str, what: str) -> Line:
         return Line(name, sizes, [rounds.figure(names[size], what).median for size in sizes])
@@ -70,12 +84,14 @@ def measure(effort: Effort) -> Found:
         figures,
         [
             "three regions, stock a hundredth of the requests; logs are full before the clock starts",
+            f"a sale of {FEW} requests, which is opened and closed like any, is what the larger are measured beyond",
             "the floor hashes lines of the same length in a bare loop; the sale's chain cannot be cheaper",
         ],
         [
             Plot(
                 "growth-of-cost", "What a request costs, from 10³ to 10⁶ of them", "requests in the sale", "µs",
-                [line("whole path", PROCESSOR), line("arbiter", ARBITER), line("hash chain alone", FLOOR)], True,
+                [line("whole path", PROCESSOR), line("beyond its opening", BEYOND), line("hash chain alone", FLOOR)],
+                True,
             ),
             Plot(
                 "growth-of-memory", "The arbiter's memory when all of them wait", "requests in the sale", "MiB",
@@ -90,15 +106,16 @@ def _sales(stage: ArbiterStage, requests: int) -> list[Reading]:
     stage.kill()
     stage.start()
     each = SALES_A_ROUND.get(requests, 1)
-    walls, arbiters, outcomes, sealings = (
-        sum(column) for column in zip(*(_sale(stage, requests) for _ in range(each)), strict=True)
-    )
+    _, few_arbiters, few_outcomes, _ = _sum(_sale(stage, FEW) for _ in range(SALES_OF_FEW))
+    walls, arbiters, outcomes, sealings = _sum(_sale(stage, requests) for _ in range(each))
     total = requests * each
+    beyond = arbiters + outcomes - (few_arbiters + few_outcomes) * each / SALES_OF_FEW
     line = b"x" * 205
     _, floor = seconds_of(lambda: _chain(line, min(total, 200_000)))
     return [
         Reading(WALL, total / walls, "requests/s"),
         Reading(PROCESSOR, (arbiters + outcomes) / total * 1e6, "µs"),
+        Reading(BEYOND, beyond / (total - FEW * each) * 1e6, "µs"),
         Reading(ARBITER, arbiters / total * 1e6, "µs"),
         Reading(OUTCOMES, outcomes / total * 1e6, "µs"),
         Reading(SEALING, sealings / total * 1e6, "µs"),
@@ -107,9 +124,13 @@ def _sales(stage: ArbiterStage, requests: int) -> list[Reading]:
     ]
 
 
+def _sum(sales: Iterable[tuple[float, float, float, float]]) -> tuple[float, ...]:
+    return tuple(sum(column) for column in zip(*sales, strict=True))
+
+
 def _sale(stage: ArbiterStage, requests: int) -> tuple[float, float, float, float]:
     """One sale. Returns: wall seconds, and processor seconds of the arbiter, of the outcomes, of the bundle."""
-    terms = stage.publish(stock=requests // STOCK_SHARE)
+    terms = stage.publish(stock=max(1, requests // STOCK_SHARE))
     with stage.stopped():
         stage.fill(terms, requests)
         stage.raise_marks(terms)
