@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,22 +11,9 @@ import pytest
 
 from clockd.host import HostClock
 from clockd.reader import Reader, Reading
+from tests.patience import until
 
 Spawn = Callable[..., subprocess.Popen[str]]
-Until = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def until() -> Until:
-    """Waits for a condition; fails after 20 s."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture
@@ -71,7 +57,7 @@ def port() -> Callable[[], int]:
 
 
 @pytest.fixture
-def followed(until: Until) -> Iterator[Callable[[Path, HostClock], Reading]]:
+def followed() -> Iterator[Callable[[Path, HostClock], Reading]]:
     """The first reading of a page that has a time."""
     readers: list[Reader] = []
 

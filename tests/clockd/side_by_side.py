@@ -20,8 +20,9 @@ from pathlib import Path
 from clockd.chrony import Tracking, parse, request
 from clockd.host import RealClock
 from clockd.reader import Reader
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
 from tests.clockd.test_processes import answers
+from tests.patience import until
 
 LOOK_EVERY_SECONDS = 0.05
 BURST_SECONDS = 8  # both begin with a burst of four questions, 2 s apart
@@ -60,7 +61,6 @@ class Bench:
 
     spawn: Spawn
     clockd: Spawn
-    until: Until
     port: Callable[[], int]
     folder: Path
     chronyd: str
@@ -100,7 +100,7 @@ def start_servers(bench: Bench, one_way_seconds: float) -> list[int]:
             near = bench.port()
             bench.spawn(sys.executable, "-c", PATH, str(near), str(at), str(one_way_seconds))
             at = near
-        bench.until(lambda at=at: answers(f"127.0.0.1:{at}"))  # type: ignore[misc]  # a default binds the loop's value
+        until(lambda at=at: answers(f"127.0.0.1:{at}"))  # type: ignore[misc]  # a default binds the loop's value
         ports.append(at)
     return ports
 
@@ -135,9 +135,9 @@ def compare(
     theirs_said = {ppm: Bounds(f"chrony told {ppm} ppm") for ppm in ports}
     ours_said = {name: Bounds(f"clockd, {name}") for name in ours}
     for reader in readers.values():
-        bench.until(lambda reader=reader: not reader.read().reason)  # type: ignore[misc]
+        until(lambda reader=reader: not reader.read().reason)  # type: ignore[misc]
     for command in ports.values():
-        bench.until(lambda command=command: asyncio.run(tracking(command)))  # type: ignore[misc]
+        until(lambda command=command: asyncio.run(tracking(command)))  # type: ignore[misc]
     begin = time.monotonic() + BURST_SECONDS + 3 * bench.poll_seconds
     end = begin + max(seconds, 6 * bench.poll_seconds)
     while (now := time.monotonic()) < end:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from clockd.advise import Piece, advise, pieces, read_journal, weigh
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
+from tests.patience import until
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -69,7 +70,7 @@ def test_older_files_are_read_first(tmp_path: Path) -> None:
     assert [record["raw_ns"] for record in read_journal(tmp_path / "j")] == ["0", str(SECOND), str(2 * SECOND)]
 
 
-def test_a_real_journal(clockd: Spawn, tmp_path: Path, until: Until) -> None:
+def test_a_real_journal(clockd: Spawn, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     clockd("run", "--local-reference", "--page", str(tmp_path / "page"), "--journal", str(journal), "--host", "here-1")
     until(lambda: journal.exists() and len(journal.read_text().splitlines()) >= 4)

@@ -10,12 +10,13 @@ import pytest
 
 from clockd.host import RealClock
 from clockd.reader import Reader
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
 from tests.clockd.test_processes import FAST, answers, assert_true
+from tests.patience import until
 
 
 def test_clockd_tracks_a_real_chronyd(
-    chronyd: str, spawn: Spawn, clockd: Spawn, tmp_path: Path, port: Callable[[], int], until: Until
+    chronyd: str, spawn: Spawn, clockd: Spawn, tmp_path: Path, port: Callable[[], int]
 ) -> None:
     number = port()
     configuration = tmp_path / "chrony.conf"
@@ -37,7 +38,7 @@ def test_clockd_tracks_a_real_chronyd(
 
 @pytest.mark.parametrize("offset_ms", [0, 40, -250])
 def test_chronyd_measures_clockd_serve(
-    chronyd: str, clockd: Spawn, tmp_path: Path, port: Callable[[], int], until: Until, offset_ms: int
+    chronyd: str, clockd: Spawn, tmp_path: Path, port: Callable[[], int], offset_ms: int
 ) -> None:
     number = port()
     host_clock = f"simulated:offset_ns={offset_ms * 1_000_000}"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from clockd.chrony import REQUEST_BYTES, Chrony, Tracking, float_ns, parse, request
 from clockd.host import RealClock
 from clockd.ntp.exchange import Exchange, Reason, Rejected
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
+from tests.patience import until
 
 
 def report(
@@ -82,7 +83,7 @@ def test_noise_crashes_nothing(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["socket", "port"])
 def test_a_real_chronyd_is_asked(
-    chronyd: str, spawn: Spawn, tmp_path: Path, port: Callable[[], int], until: Until, kind: str
+    chronyd: str, spawn: Spawn, tmp_path: Path, port: Callable[[], int], kind: str
 ) -> None:
     number, host, path = port(), RealClock(), tmp_path / "chronyd.sock"
     configuration = tmp_path / "chrony.conf"

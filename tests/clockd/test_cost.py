@@ -12,9 +12,10 @@ from pathlib import Path
 from clockd.host import RealClock
 from clockd.page import Writer
 from clockd.reader import Reader
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
 from tests.clockd.test_processes import answers
 from tests.clockd.test_reader import PUBLIC, page_of
+from tests.patience import until
 
 READERS = 10
 READS = 5_000
@@ -60,9 +61,7 @@ def test_ten_processes_read_under_constant_updates_and_none_is_torn(tmp_path: Pa
     assert max(seen for _, seen, _ in found) > 1
 
 
-def test_the_daemon_is_small_and_nearly_idle(
-    clockd: Spawn, tmp_path: Path, port: Callable[[], int], until: Until
-) -> None:
+def test_the_daemon_is_small_and_nearly_idle(clockd: Spawn, tmp_path: Path, port: Callable[[], int]) -> None:
     servers = []
     for _ in range(3):
         address = f"127.0.0.1:{port()}"

@@ -1,7 +1,6 @@
 """Host clocks and receive times, against this machine's own clocks and a host whose REALTIME is steered by the test."""
 
 import socket
-from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +14,7 @@ from clockd.host import (
     receive_time_ns,
     suspended_ns,
 )
+from tests.patience import until
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -94,7 +94,7 @@ def test_this_machine_has_not_slept_while_we_looked() -> None:
 
 
 @pytest.mark.parametrize("spec", ["real", "simulated:offset_ns=40000000"])
-def test_a_datagram_is_received_between_its_sending_and_its_reading(spec: str, until: Callable[..., None]) -> None:
+def test_a_datagram_is_received_between_its_sending_and_its_reading(spec: str) -> None:
     host = open_host_clock(spec)
     times = ReceiveTimes(host)
     started = host.raw_ns()

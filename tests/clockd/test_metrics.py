@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clockd.metrics import families
 from clockd.notify import ServiceManager
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
+from tests.patience import until
 
 FAST = ("--poll-seconds", "1", "--allow-fast-polling")
 
@@ -32,7 +33,7 @@ def value(text: str, name: str, **labels: str) -> float:
 
 
 def test_every_metric_is_told_and_a_silent_source_is_seen(
-    clockd: Spawn, port: Callable[[], int], tmp_path: Path, until: Until
+    clockd: Spawn, port: Callable[[], int], tmp_path: Path
 ) -> None:
     page, ntp, silent, http = tmp_path / "page", port(), port(), port()
     clockd("serve", "--listen", f"127.0.0.1:{ntp}", "--local-reference")

@@ -12,8 +12,9 @@ from clockd.host import HostClock, RealClock, SimulatedClock
 from clockd.ntp.packet import decode, request
 from clockd.page import State
 from clockd.reader import Reader, Reading
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
 from tests.clockd.test_page import clockbound_v2
+from tests.patience import until
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -30,7 +31,7 @@ def assert_true(reading: Reading, host: HostClock) -> None:
 
 
 @pytest.fixture
-def servers(clockd: Spawn, port: Callable[[], int], until: Until) -> Callable[..., list[str]]:
+def servers(clockd: Spawn, port: Callable[[], int]) -> Callable[..., list[str]]:
     """Starts NTP servers with these host clocks and waits until they answer; returns `--server` flags."""
 
     def start(*host_clocks: str) -> list[str]:
@@ -58,7 +59,7 @@ def answers(address: str) -> bool:
 
 
 def test_one_server_of_three_lies_by_ten_seconds_and_time_is_true(
-    clockd: Spawn, servers: Callable[..., list[str]], followed: Followed, tmp_path: Path, until: Until
+    clockd: Spawn, servers: Callable[..., list[str]], followed: Followed, tmp_path: Path
 ) -> None:
     page = tmp_path / "page"
     flags = servers("real", f"simulated:offset_ns={10 * SECOND}", "real")
@@ -79,7 +80,7 @@ def test_one_server_of_three_lies_by_ten_seconds_and_time_is_true(
 
 @pytest.mark.parametrize("offset_ns", [40 * MILLISECOND, -25 * MILLISECOND])
 def test_a_host_that_is_off_and_drifts_is_corrected(
-    clockd: Spawn, servers: Callable[..., list[str]], followed: Followed, tmp_path: Path, offset_ns: int, until: Until
+    clockd: Spawn, servers: Callable[..., list[str]], followed: Followed, tmp_path: Path, offset_ns: int
 ) -> None:
     page, since_ns = tmp_path / "page", RealClock().raw_ns() - 3600 * SECOND
     spec = f"simulated:offset_ns={offset_ns},drift_ppb=20000,since_ns={since_ns}"
@@ -111,9 +112,7 @@ def test_an_ntp_server_may_live_on_a_page_and_give_its_bound_on(
     assert (first.stratum, second.stratum) == (11, 12)
 
 
-def test_a_stated_local_reference_says_so_everywhere(
-    clockd: Spawn, followed: Followed, tmp_path: Path, until: Until
-) -> None:
+def test_a_stated_local_reference_says_so_everywhere(clockd: Spawn, followed: Followed, tmp_path: Path) -> None:
     page, host = tmp_path / "page", RealClock()
     daemon = clockd("run", "--local-reference", "--local-bound-ns", "5000", "--page", str(page))
     reading = followed(page, host)
@@ -127,7 +126,7 @@ def test_a_stated_local_reference_says_so_everywhere(
 
 
 def test_a_restart_keeps_the_page_and_goes_on_numbering(
-    clockd: Spawn, followed: Followed, tmp_path: Path, until: Until, port: Callable[[], int]
+    clockd: Spawn, followed: Followed, tmp_path: Path, port: Callable[[], int]
 ) -> None:
     page, host = tmp_path / "page", RealClock()
     first = clockd("run", "--local-reference", "--page", str(page))

@@ -33,7 +33,8 @@ from clockd.ptp import (
     question,
     report,
 )
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
+from tests.patience import until
 
 SECOND = 1_000_000_000
 SAID = Report(
@@ -140,7 +141,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
         ip("netns", "delete", name)
 
 
-def test_a_real_pair_of_ptp4l(namespaces: tuple[str, str], spawn: Spawn, tmp_path: Path, until: Until) -> None:
+def test_a_real_pair_of_ptp4l(namespaces: tuple[str, str], spawn: Spawn, tmp_path: Path) -> None:
     tag, host = namespaces[0][4:], RealClock()
     common = "time_stamping software\nnetwork_transport UDPv4\nfree_running 1\nlogging_level 6\n"
     common += "logAnnounceInterval -2\nlogSyncInterval -3\nlogMinDelayReqInterval -3\n"  # settled in seconds

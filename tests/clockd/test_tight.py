@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
 from tests.clockd.side_by_side import Bench, compare
 
 SECONDS = int(os.environ.get("CLOCKD_TIGHT_SECONDS", "12"))
@@ -28,9 +28,9 @@ OURS = {
 @pytest.mark.timeout(200 + 2 * SECONDS + 20 * POLL)
 @pytest.mark.parametrize("one_way_ms", [0, 5])
 def test_our_bound_is_no_wider_than_chronys(
-    chronyd: str, spawn: Spawn, clockd: Spawn, tmp_path: Path, port: Callable[[], int], until: Until, one_way_ms: int
+    chronyd: str, spawn: Spawn, clockd: Spawn, tmp_path: Path, port: Callable[[], int], one_way_ms: int
 ) -> None:
-    bench = Bench(spawn, clockd, until, port, tmp_path, chronyd, POLL)
+    bench = Bench(spawn, clockd, port, tmp_path, chronyd, POLL)
     theirs, ours = compare(bench, one_way_ms / 1000, ("50", "1"), OURS, SECONDS)
     assert ours["drift 50 ppm"].median_ns <= theirs["50"].median_ns
     assert ours["drift 50 ppm"].p95_ns <= theirs["50"].p95_ns

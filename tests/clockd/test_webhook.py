@@ -12,7 +12,8 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from clockd.webhook import Webhook, WebhookError, open_webhook, read_secret
-from tests.clockd.conftest import Spawn, Until
+from tests.clockd.conftest import Spawn
+from tests.patience import until
 
 SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 GOOD, BAD, WORSE = {"state": "synchronized"}, {"state": "disrupted"}, {"state": "unknown"}
@@ -55,8 +56,8 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(15):
+async def comes_true(condition: Any) -> None:
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  (a server in a thread has no event of this loop)
             await asyncio.sleep(0.01)
 
@@ -66,10 +67,10 @@ async def play(receiver: Receiver, quiet_seconds: float, *states: tuple[dict[str
     webhook = Webhook(receiver.url, SECRET, "clock.changed", {"host": "here-1"}, GOOD, 5.0, quiet_seconds)
     running = asyncio.create_task(webhook.run())
     for state, calls in states:
-        await until(lambda calls=calls: len(receiver.came) >= calls)
+        await comes_true(lambda calls=calls: len(receiver.came) >= calls)
         webhook.tell(state)
         await asyncio.sleep(0)
-    await until(lambda: len(receiver.came) > states[-1][1])
+    await comes_true(lambda: len(receiver.came) > states[-1][1])
     running.cancel()
 
 
@@ -95,7 +96,7 @@ def test_a_state_that_flaps_is_told_of_at_most_once_in_the_quiet_time(receiver: 
         for state in (BAD, GOOD, WORSE, GOOD, BAD) * 20:
             webhook.tell(state)
             await asyncio.sleep(0)
-        await until(lambda: receiver.came)
+        await comes_true(lambda: receiver.came)
         for state in (GOOD, BAD, WORSE) * 20:
             webhook.tell(state)
             await asyncio.sleep(0)
@@ -122,7 +123,7 @@ def test_url_and_secret_belong_together(tmp_path: Path) -> None:
 
 
 def test_a_real_daemon_tells_of_a_change_and_never_its_secret(
-    receiver: Receiver, clockd: Spawn, tmp_path: Path, until: Until, port: Any
+    receiver: Receiver, clockd: Spawn, tmp_path: Path, port: Any
 ) -> None:
     from clockd.fate import Fate  # noqa: PLC0415
     from clockd.host import RealClock  # noqa: PLC0415

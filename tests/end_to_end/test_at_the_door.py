@@ -18,7 +18,8 @@ from model.shards import ShardedFold
 from proofs.audit.receipt import audit_receipt
 from service.store import keys
 from service.world.world import ARBITER, World
-from tests.worlds import Outing, length, store, until
+from tests.patience import until
+from tests.worlds import Outing, length, store
 from tests.worlds import fence as fence_token
 
 Publish = Callable[..., Outing]

@@ -15,7 +15,8 @@ from model.beacon import CHAINED, UNCHAINED, Round
 from model.vocabulary import BeaconValue
 from service.world.world import ARBITER, World
 from tests.beacons import DrandServer, OwnBeacon, as_told
-from tests.worlds import Outing, call, mend, until
+from tests.patience import until
+from tests.worlds import LONGEST_SECONDS, Outing, call, mend
 
 Publish = Callable[..., Outing]
 BUYERS = [
@@ -73,7 +74,7 @@ def test_the_draw_waits_for_the_round_and_follows_from_it(world: World, publish:
     assert sale.state()["winners"] == 0
     assert sale.state()["awaits"]["round"] == named(sale).number
     assert sale.call("GET", f"/purchases/{pressed[0].answer['id']}").json()["state"] == "pending"
-    until(sale.is_over, 120)
+    until(sale.is_over, LONGEST_SECONDS)
     assert time.time_ns() > named(sale).published_ns
     judged(sale, beacon.value(named(sale).number))
     winner = next(each for each in sale.of_type("won") if each["rank"] == 0)
@@ -96,7 +97,7 @@ def test_a_chained_beacon_and_a_server_that_lies_at_first(world: World, publish:
     ]
     drand.behave(lambda _, __: lies.pop() if lies else as_told(value))
     pressing.result()
-    until(sale.is_over, 120)
+    until(sale.is_over, LONGEST_SECONDS)
     assert lies == []
     judged(sale, value)
 
@@ -143,7 +144,7 @@ def test_an_arbiter_that_dies_while_it_waits_goes_on_waiting(
     world.kill(ARBITER)
     mend(world)
     drand.behave()
-    until(sale.is_over, 120)
+    until(sale.is_over, LONGEST_SECONDS)
     judged(sale, beacon.value(named(sale).number))
 
 

@@ -16,7 +16,8 @@ from model import wire
 from model.arbiter import Fold
 from model.vocabulary import Seen, Won
 from service.world.world import ARBITER, World
-from tests.worlds import Finished, Outing, until
+from tests.patience import until
+from tests.worlds import Finished, Outing
 
 BUYERS = 20_000
 REGIONS = ("north", "south", "west")

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from service.world.world import NOTIFIER, World
+from tests.patience import until
 from tests.receiver import Offer, Receiver
-from tests.worlds import Finished, Outing, call, until
+from tests.worlds import Finished, Outing, call
 
 REGIONS = ("north", "south", "west")
 KILLS = 3
@@ -97,7 +98,7 @@ def test_every_receiver_hears_of_every_outcome_in_order_although_the_notifier_di
             pressed.result(60)
         away.come_back()
         for receiver in receivers:
-            until(lambda receiver=receiver: is_told(receiver, first) and is_told(receiver, second), 60)
+            until(lambda receiver=receiver: is_told(receiver, first) and is_told(receiver, second))
         for sale in (first, second):
             finished = sale.finish()
             for receiver in receivers:
@@ -162,11 +163,11 @@ def test_followers_who_come_and_go_miss_nothing_and_hear_nothing_twice(
     for number in (0, 1):
         for region in REGIONS:
             before = sale.decided()
-            until(lambda before=before: sale.decided() > before or sale.is_over(), 60)
+            until(lambda before=before: sale.decided() > before or sale.is_over())
             world.kill(f"gateway-{region}-{number}")
             world.start(f"gateway-{region}-{number}")
     pressing.result(60)
-    until(sale.is_over, 60)
+    until(sale.is_over)
     for follower in followers:
         follower.thread.join(60)
         assert not follower.thread.is_alive()

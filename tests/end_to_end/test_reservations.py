@@ -26,9 +26,10 @@ from model.replies import parse_line
 from model.vocabulary import Entry
 from model.wire import parse_decision_line
 from service.world.world import ARBITER, World
+from tests.patience import until
 from tests.reservation_stories import each_unit_is_with_one
 from tests.search import many
-from tests.worlds import MILLISECOND, SECOND, Outing, store, stream, until
+from tests.worlds import MILLISECOND, SECOND, Outing, store, stream
 
 SKEW_MS = 20
 REGIONS = ("north", "south", "west")
@@ -130,7 +131,7 @@ class Buyers:
 
 def judge(outing: Outing, buyers: list[Told]) -> Counter[str]:
     """Audit and replay the sale, and hold everything that anybody was told against it. Returns what was reached."""
-    outing.finish(60)
+    outing.finish()
     terms = outing.terms
     with store(outing.world, ARBITER) as client:
         seed = bytes.fromhex(client.hget("arbiter:seeds", outing.sale).decode())  # type: ignore[union-attr]

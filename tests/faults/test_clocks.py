@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from service.world.world import World
-from tests.worlds import SECOND, Outing, call, until
+from tests.patience import until
+from tests.worlds import SECOND, Outing, call
 
 
 def is_refused(sale: Outing) -> bool:

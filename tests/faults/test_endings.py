@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from service.world.world import ARBITER, World
-from tests.worlds import Outing, until
+from tests.patience import until
+from tests.worlds import Outing
 
 REGIONS = ("north", "south", "west")
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.world.world import World
-from tests.worlds import Outing, until
+from tests.patience import until
+from tests.worlds import Outing
 
 REGIONS = ("north", "south", "west")
 

@@ -17,7 +17,8 @@ from clockd.reader import Reader, Reading
 from service.world.crowd import Pressed
 from service.world.world import World, WorldPlan
 from tests.clockd.test_page import clockbound_v2
-from tests.worlds import REGIONS, SECOND, Outing, until
+from tests.patience import until
+from tests.worlds import REGIONS, SECOND, Outing
 
 HOUR = 3600 * SECOND
 VALID_SECONDS = 5

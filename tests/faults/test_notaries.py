@@ -3,27 +3,17 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from service.store.chunks import last_number
 from service.world.world import ARBITER, World
+from tests.patience import until
 from tests.service.evidence import verifier
 from tests.worlds import Outing, store, stream
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """What a condition gives once it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
-    return found
 
 
 def signed(world: World, sale: Outing, region: str) -> str | None:

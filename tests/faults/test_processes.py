@@ -8,7 +8,8 @@ from collections.abc import Callable
 import redis
 
 from service.world.world import ARBITER, World
-from tests.worlds import Outing, until
+from tests.patience import until
+from tests.worlds import Outing
 
 REGIONS = ("north", "south", "west")
 

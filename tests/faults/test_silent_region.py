@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from service.world.world import World
-from tests.worlds import SECOND, Outing, until
+from tests.patience import until
+from tests.worlds import SECOND, Outing
 
 CUT_OFF_MS = 2_500
 

@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.world.world import World
 from tests.ops.faults import FAULTS, meet
-from tests.worlds import Outing, mend, until
+from tests.patience import until
+from tests.worlds import Outing, mend
 
 
 def test_a_clock_that_drifts_is_told_of_before_anybody_is_refused(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from firstcome import (
 from model.vocabulary import Closed, Won
 from proofs.audit import audit
 from tests.firstcome.conftest import Connect
-from tests.worlds import Outing, until
+from tests.patience import until
+from tests.worlds import Outing
 
 MILLISECOND = 1_000_000
 

@@ -17,7 +17,8 @@ from firstcome import (
 )
 from model.vocabulary import Held, Won
 from tests.firstcome.conftest import Connect
-from tests.worlds import Outing, until
+from tests.patience import until
+from tests.worlds import Outing
 
 AT_ONCE = {*UNDECIDED, "waiting"}
 SECOND_NS = 1_000_000_000

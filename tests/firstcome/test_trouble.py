@@ -1,4 +1,7 @@
-"""Answers that are lost, gateways that are killed, streams that break: the client repeats, nothing is done twice."""
+"""Answers that are lost, gateways that are killed, streams that break: the client repeats, nothing is done twice.
+
+What is done about trouble is decided where both clients are one (`firstcome/exchange.py`), so each meets some of it.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -6,18 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from firstcome import UnreachableError
+from firstcome import Client, UnreachableError
 from proofs.audit import audit
 from service.world.world import World
-from tests.firstcome.conftest import Connect
+from tests.firstcome.conftest import Awaited, Connect
 from tests.firstcome.lossy import LossyLine
-from tests.worlds import Outing, moment, until
+from tests.patience import until
+from tests.worlds import Outing, moment
 
+WAITS = pytest.mark.parametrize("connect", [Client], ids=["waits"], indirect=True)
+AWAITS = pytest.mark.parametrize("connect", [Awaited], ids=["awaits"], indirect=True)
 BUYERS = 40
 PATIENCE_SECONDS = 200
 """On a machine that does much else a gateway takes its time to start."""
 
 
+@WAITS
 def test_a_call_whose_answer_is_lost_is_made_again_and_finds_what_it_did(
     connect: Connect, world: World, publish: Callable[..., Outing]
 ) -> None:
@@ -41,6 +48,7 @@ def test_a_call_whose_answer_is_lost_is_made_again_and_finds_what_it_did(
     assert [entry["buyer"] for entry in sale.log("north")] == ["ada", "bob", "eve", "dan"]
 
 
+@AWAITS
 def test_a_sale_whose_publishing_was_not_heard_of_is_published_once(connect: Connect, world: World) -> None:
     shop = connect()
     before = {sale.id for sale in shop.sales()}
@@ -57,6 +65,7 @@ def test_a_sale_whose_publishing_was_not_heard_of_is_published_once(connect: Con
     assert published.terms.stated["opens"] == moment(published.terms.opens_ns).replace(".000000000", "")
 
 
+@WAITS
 def test_buyers_do_not_notice_that_every_gateway_of_their_region_was_killed(
     connect: Connect, world: World, publish: Callable[..., Outing]
 ) -> None:
@@ -82,6 +91,7 @@ def test_buyers_do_not_notice_that_every_gateway_of_their_region_was_killed(
     assert {record["request"] for record in won} == {purchase.id for purchase in told}
 
 
+@AWAITS
 def test_who_follows_over_a_line_that_keeps_breaking_hears_everything_once(
     connect: Connect, world: World, publish: Callable[..., Outing]
 ) -> None:
@@ -99,6 +109,7 @@ def test_who_follows_over_a_line_that_keeps_breaking_hears_everything_once(
     assert events == list(shop.events(sale.sale))
 
 
+@WAITS
 def test_a_ledger_that_breaks_off_is_fetched_anew_and_is_whole(
     connect: Connect, world: World, publish: Callable[..., Outing], tmp_path: Path
 ) -> None:

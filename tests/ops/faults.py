@@ -19,7 +19,8 @@ import redis
 from clockd.host import RealClock
 from service import processes
 from service.world.world import ARBITER, RegionPlan, World, WorldPlan
-from tests.ops.monitoring import Buyers, Monitoring, publish, until
+from tests.ops.monitoring import Buyers, Monitoring, publish
+from tests.patience import until
 
 SECOND_NS = 1_000_000_000
 SETTLE_SECONDS = 4.0
@@ -172,14 +173,14 @@ def meet(fault: Fault, folder: Path, afterwards_seconds: float = AFTERWARDS_SECO
         sale = publish(world, fault.skew_ms)
         with Buyers(world, WEST, sale) as buyers:
             told = monitoring.receiver.notified
-            until(lambda: buyers.taken > 10, "purchases")
+            until(lambda: buyers.taken > 10, what="ten purchases")
             time.sleep(SETTLE_SECONDS)
             assert not told, told
             buyers.refused.clear()
             began = time.monotonic()
             try:
                 fault.do(world, sale)
-                until(lambda: any(each.alert == fault.alert for each in told), fault.alert, 90)
+                until(lambda: any(each.alert == fault.alert for each in told), 90, fault.alert)
                 time.sleep(afterwards_seconds)
             finally:
                 for pid in _frozen:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from whenever import Instant, TimeDelta
 from service import processes
 from service.world.world import ARBITER, World
 from tests.ops.test_rules import FILES, OPS, tool
+from tests.patience import until
 
 ASK_EVERY = "1s"
 PRESS_EVERY_SECONDS = 0.05
@@ -111,7 +111,7 @@ class Monitoring:
             f"--storage.tsdb.path={self._folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{self._prometheus_port}",
         )
-        until(lambda: self.query("count(up == 1)") == len(self._world.regions) * 2 + 1, "every target to be scraped")
+        until(lambda: self.query("count(up == 1)") == len(self._world.regions) * 2 + 1, what="a scrape of every target")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -244,7 +244,7 @@ def publish(world: World, skew_ms: float, cut_off_after_ms: int = 30_000) -> str
     path = f"/v1/sales/{sale}/purchases"
     until(
         lambda: all(call(world, each, "POST", path, {"buyer": each})[0] in {200, 202} for each in world.regions),
-        "the opening",
+        what="the opening",
     )
     return sale
 
@@ -259,14 +259,6 @@ def call(world: World, region: str, method: str, path: str, body: Any = None) ->
         return answer.status, json.loads(answer.read() or b"null")
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited for {what} in vain"
-        time.sleep(0.05)
 
 
 def _free_port() -> int:

@@ -19,8 +19,9 @@ import matplotlib as mpl
 
 from service.world.world import RegionPlan, World, WorldPlan
 from tests.ops.faults import WIDE
-from tests.ops.monitoring import Buyers, Monitoring, publish, until
+from tests.ops.monitoring import Buyers, Monitoring, publish
 from tests.ops.test_dashboards import BOARDS
+from tests.patience import until
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -93,10 +94,10 @@ def main(folder: Path) -> int:
         sale = publish(world, 20.0)
         with Buyers(world, "east", sale), Buyers(world, "west", sale):
             since = time.time()
-            until(lambda: time.time() > since + BREAKS_AFTER_SECONDS, "a while", 60)
+            until(lambda: time.time() > since + BREAKS_AFTER_SECONDS)
             for number in range(3):
                 world.kill(f"reference-{number}")
-            until(lambda: time.time() > since + WATCHED_SECONDS, "a while", 60)
+            until(lambda: time.time() > since + WATCHED_SECONDS)
             for path in BOARDS:
                 empty = draw(json.loads(path.read_text()), monitoring, since, folder / f"{path.stem}.png")
                 wrong = [title for title in empty if title not in MAY_BE_EMPTY]

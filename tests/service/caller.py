@@ -7,23 +7,13 @@ one can. It keeps its connection until it is closed, so a test decides what is s
 import contextlib
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
 
-TIMEOUT_SECONDS = 15.0
-
-
-def until(condition: Callable[[], object], seconds: float = TIMEOUT_SECONDS) -> Any:
-    """Waits for a condition and returns what it gave; fails when it never comes true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-    return found
+TIMEOUT_SECONDS = 30.0
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:

@@ -10,7 +10,8 @@ import pytest
 
 from service.gateway.tokens import token_table
 from service.world.world import RegionPlan, World, WorldPlan
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import MILLISECOND, Sales, publish, terms
 
 AUDITOR = "a-token-of-an-auditor"

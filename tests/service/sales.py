@@ -6,7 +6,8 @@ from typing import Any
 
 from whenever import Instant, TimeDelta
 
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 
 MILLISECOND = 1_000_000
 _numbers = count()

@@ -13,7 +13,8 @@ from service.bench.overload import missing
 from service.bench.stage import Stage
 from service.store import keys
 from service.world.world import World
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import Sales, publish, terms
 
 CONNECTIONS = 4

@@ -11,7 +11,8 @@ import pytest
 
 from model.stated import LARGEST_PRICE, instant_ns
 from service.world.world import World
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.gateway.test_purchase import PENDING
 from tests.service.sales import Sales, fresh, publish, terms
 
@@ -180,6 +181,7 @@ def ended(small_world: World, here: Gateway, auditor: Gateway) -> Ended:
     assert auditor.call("GET", f"/v1/sales/{sale}/ledger").status == 409
     before += [auditor.call("GET", path).body.decode() for path in (f"/v1/sales/{sale}", "/v1/sales", "/metrics")]
     before += [path.read_text(errors="replace") for path in small_world.folder.glob("*.log")]
+    until(lambda: auditor.call("GET", f"/v1/sales/{sale}").json["state"] != "scheduled")
     shown = auditor.call("GET", f"/v1/sales/{sale}").json
     assert (shown["state"], shown["winners"]) == ("open", 0)
     assert "clearing_price" not in shown

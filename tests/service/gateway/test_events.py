@@ -12,7 +12,8 @@ from model.wire import decision_line, parse_canonical
 from service.gateway.answers import Answer
 from service.gateway.book import Sale
 from service.gateway.events import RETRY_MS, Followers
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import Sales, fresh, publish, terms
 from tests.stories import terms as story_terms
 

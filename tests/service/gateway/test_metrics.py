@@ -9,7 +9,8 @@ from service.gateway.counts import COUNTED, REASONS, Counts
 from service.gateway.metrics import families
 from service.world.world import ARBITER, World
 from tests.ops.test_rules import tool
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import Sales, fresh
 
 Samples = dict[tuple[str, str], float]

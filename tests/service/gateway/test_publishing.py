@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import MILLISECOND, Sales, fresh, publish, terms
 
 BAD_TERMS: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.sales import Sales, fresh, publish, terms
 
 PENDING = {"id", "sale", "buyer", "state", "region", "seq", "stamp_ns", "bound_ns"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.sales import Sales, fresh, publish, terms
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from service.world.world import World
-from tests.service.caller import KINDS, Answered, Gateway, Kind, until
+from tests.patience import until
+from tests.service.caller import KINDS, Answered, Gateway, Kind
 from tests.service.sales import MILLISECOND, Sales, publish, terms
 
 

@@ -17,13 +17,14 @@ import pytest
 
 from service.gateway.examples import TERMS
 from service.world.world import RegionPlan, World, WorldPlan
+from tests.patience import until
 from tests.search import many
-from tests.service.caller import Gateway, until
+from tests.service.caller import Gateway
 from tests.service.sales import publish, terms
 
 HERE = Path(__file__).parent
 REGION = TERMS["regions"][0]
-EXAMPLES = 6
+EXAMPLES = 4
 
 
 @pytest.fixture(scope="module")

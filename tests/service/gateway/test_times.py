@@ -21,8 +21,9 @@ from model.stated import instant_ns
 from service.gateway import times
 from service.gateway.times import ZoneError, in_zone, told_in_zone, utc, why_not, zone_name
 from service.world.world import World
+from tests.patience import until
 from tests.search import many
-from tests.service.caller import Gateway, until
+from tests.service.caller import Gateway
 from tests.service.processes import Program
 from tests.service.sales import Sales, fresh, publish, terms
 from tests.service.store.conftest import free_port

@@ -18,7 +18,8 @@ from service.notify.webhooks import (
 )
 from service.store import keys
 from service.world.world import ARBITER, World
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.processes import Program
 from tests.service.sales import fresh, publish, terms
 from tests.service.store.conftest import free_port

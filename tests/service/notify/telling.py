@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.patience import until
 from tests.receiver import Receiver
-from tests.service.caller import Gateway, until
+from tests.service.caller import Gateway
 from tests.service.processes import Program
 from tests.service.sales import publish, terms
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from service.store import keys
+from tests.patience import until
 from tests.receiver import Receiver, take
-from tests.service.caller import Gateway, until
+from tests.service.caller import Gateway
 from tests.service.command.conftest import Firstcome
 from tests.service.notify.telling import FLAGS, Merchant, Notifier, all_dead, is_told, numbers, sell, subscribe
 from tests.service.store.conftest import free_port
@@ -82,7 +83,7 @@ def test_the_last_that_is_started_is_at_work_and_another_takes_over(
             until(lambda: is_told(receiver, sale))
             second.end(signal.SIGKILL)
             sale = sell(ann, here)
-            until(lambda: is_told(receiver, sale), 30)
+            until(lambda: is_told(receiver, sale))
             assert first.said().count("notifier at work") == 2
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from service.world.world import ARBITER, World
+from tests.patience import until
 from tests.receiver import Receiver
-from tests.service.caller import Gateway, until
+from tests.service.caller import Gateway
 from tests.service.notify.telling import FLAGS, Merchant, is_told, numbers, sell, subscribe
 from tests.service.processes import Program
 from tests.service.sales import publish, terms
@@ -95,7 +96,7 @@ def test_bids_are_told_once_they_are_decided(here: Gateway, merchant: Merchant, 
         path = f"/v1/sales/{sale}/purchases"
         until(lambda: here.call("POST", path, {"buyer": "ada", "price": 500}).status in {200, 202})
         assert here.call("POST", path, {"buyer": "bob", "price": 700}).status == 202
-        until(lambda: is_told(receiver, sale), 30)
+        until(lambda: is_told(receiver, sale))
         (won,) = receiver.purchases(sale, "purchase.won")
         (lost,) = receiver.purchases(sale, "purchase.lost")
         assert (won["buyer"], won["price"], won["pays"], won["currency"]) == ("bob", 700, 700, "EUR")

@@ -13,7 +13,8 @@ import clockd.log
 from service.watching.advice import ADVICE, hide
 from service.watching.trace import Trace, read_traceparent
 from service.world.world import World
-from tests.service.caller import Gateway, until
+from tests.patience import until
+from tests.service.caller import Gateway
 from tests.service.sales import Sales, fresh
 
 ROOT = Path(__file__).parents[3]
