@@ -47,7 +47,8 @@ class HandedOver(HttpToolsProtocol):
         super().__init__(config=config, server_state=state, app_state={})
         self._already_read = already_read
         self._arrival = Arrival()
-        self._begun_in_read: list[Arrival] = []
+        self._is_one_in_read = False
+        """Whether the read that is being parsed has bytes of a request already."""
         self._too_slow: asyncio.TimerHandle | None = None
         self._last_chunk: bytes | None = None
         """Of the body, in this read."""
@@ -65,14 +66,10 @@ class HandedOver(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._begun_in_read.clear()
         self._last_chunk = None
-        carried_on = self._too_slow is not None
+        self._is_one_in_read = self._too_slow is not None
         super().data_received(data)
         self._arrival.pipelined |= not _ends_with(data, self._last_chunk)
-        if len(self._begun_in_read) + carried_on > 1:
-            for arrival in (self._arrival, *self._begun_in_read):
-                arrival.pipelined = True
         if self._head_read_bytes is not None:
             self._head_read_bytes += len(data)
             if self._head_read_bytes > MAX_HEAD_BYTES:
@@ -82,9 +79,13 @@ class HandedOver(HttpToolsProtocol):
         self._head_bytes = self._head_read_bytes = 0
         unanswered = self.cycle is not None and not self.cycle.response_complete
         super().on_message_begin()
+        # The time of a read is that of its last byte, so not of a request that ends earlier. The last one in it has its
+        # time, and was waited for if those before it were answered by their heads alone, as an unknown sale is.
+        self._arrival.pipelined |= self._is_one_in_read
         self._arrival = Arrival()
         self._arrival.pipelined = unanswered
-        self._begun_in_read.append(self._arrival)
+        self._is_one_in_read = True
+        self._last_chunk = None
         self.scope["extensions"] = {EXTENSION: {"arrival": self._arrival}}
         self._too_slow = self.loop.call_later(SLOWEST_REQUEST_SECONDS, self._refuse, problems.request_timeout())
 

@@ -140,6 +140,21 @@ def test_a_second_request_while_the_first_waits_is_pipelined(here: Gateway, sale
         assert caller.is_ended()
 
 
+def test_who_was_answered_by_the_head_may_send_the_body_with_the_next_request(here: Gateway, sales: Sales) -> None:
+    """A caller may wait for each answer and two requests still come in one read: the last has a time, and needs it."""
+    unknown = here.request("POST", "/v1/sales/nosuch/purchases/x/confirm", {"buyer": fresh()})
+    head, _, body = unknown.partition(b"\r\n\r\n")
+    with here.connect() as caller:
+        for cut in (0, -1, -19, -100):
+            assert caller.say(head + b"\r\n\r\n").answer().status == 404
+            data = body + purchase(here, sales)
+            caller.say(data[:cut])
+            before_ns = time.time_ns()
+            answer = caller.say(data[cut:]).answer()
+            assert answer.status == 202
+            assert int(answer.json["stamp_ns"]) + int(answer.json["bound_ns"]) >= before_ns
+
+
 def test_a_connection_is_used_again_and_again(here: Gateway, sales: Sales, kind: Kind) -> None:
     """Also after refusals that do not concern the bytes, and for other calls in between."""
     with kind(here) as caller:
