@@ -38,6 +38,8 @@ _TLS = ssl.create_default_context()
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
+TRIES = 6
+"""A buyer who is told 503 presses again, as a service would: for some three seconds."""
 LONGEST_SECONDS = 120
 """From here to the end of a sale, on a busy machine too."""
 
@@ -118,11 +120,11 @@ class Outing:
         """Buyers press: (who, where, how many seconds after the opening). Returns once all have their answer."""
         return self.press_as([Press(buyer, region, self.at_ns(seconds)) for buyer, region, seconds in presses], **how)
 
-    def press_as(self, plan: list[Press], **how: Any) -> list[Pressed]:
+    def press_as(self, plan: list[Press], tries: int = TRIES, **how: Any) -> list[Pressed]:
         """The same, as planned in full."""
 
         async def run() -> list[Pressed]:
-            crowd = Crowd(self.world.ports, self.sale, self.world.token, **how)
+            crowd = Crowd(self.world.ports, self.sale, self.world.token, tries=tries, **how)
             return await crowd.press_all(plan)
 
         pressed = uvloop.run(run())

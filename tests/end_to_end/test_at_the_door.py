@@ -173,7 +173,7 @@ def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: 
         until(lambda: fence(sale, "west") == (200, ""))
         assert client.get(keys.stop(sale.sale)) == b"fenced"
     assert fence(sale, "west") == (200, "")
-    refused = sale.in_background([("too-late", "west", 0.5)])
+    refused = sale.in_background([("too-late", "west", 0.5)], tries=1)
     sale.press([(f"buyer-{n}", "north" if n % 4 else "south", n / 100) for n in range(200)], tries=6)
     assert [pressed.status for pressed in refused.result()] == [503]
     until(sale.is_over)
@@ -189,7 +189,7 @@ def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: 
 def test_what_a_region_sells_behind_a_dead_line_stays_sold(world: World, publish: Publish) -> None:
     """It is cut off once everybody else was heard; nobody else ever sells its share."""
     quotas = {"north": 10, "south": 10, "west": 10}
-    sale = publish(opens_in=1, lasts=3, cut_off_ms=3_000, method="sharded", quotas=quotas, stock=30)
+    sale = publish(opens_in=1, lasts=5, cut_off_ms=4_000, method="sharded", quotas=quotas, stock=30)
     sale.press([("counted", "west", 0.1)])
     until(lambda: counted(world, sale) == 2)
     world.kill("lines-west")
@@ -214,7 +214,7 @@ def counted(world: World, sale: Outing) -> int:
 
 
 def test_a_receipt_of_a_unit_shows_it_in_the_entry(world: World, publish: Publish, tmp_path: Path) -> None:
-    sale = publish(opens_in=1, lasts=1, method="central", central_region="north", stock=10)
+    sale = publish(opens_in=1, lasts=3, method="central", central_region="north", stock=10)
     [pressed] = sale.press([("ada", "north", 0.1)])
     replayed(sale)
     path = tmp_path / "receipt.json"

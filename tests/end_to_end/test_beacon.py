@@ -65,7 +65,7 @@ def judged(sale: Outing, value: BeaconValue) -> None:
 
 def test_the_draw_waits_for_the_round_and_follows_from_it(world: World, publish: Publish, drand: DrandServer) -> None:
     beacon = a_beacon(drand)
-    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1.5)
+    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=3)
     pressed = sale.press(BUYERS)
     assert {each.answer["state"] for each in pressed} == {"pending"}
     assert bring(sale, beacon.value(named(sale).number)) == 409, "entries may still come"
@@ -84,7 +84,7 @@ def test_the_draw_waits_for_the_round_and_follows_from_it(world: World, publish:
 def test_a_chained_beacon_and_a_server_that_lies_at_first(world: World, publish: Publish, drand: DrandServer) -> None:
     beacon = a_beacon(drand, CHAINED, begins_in_s=4)  # each round is signed after the one before: few are fast
     drand.behave(lambda _, __: None)
-    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1, known_after=0.5)
+    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=3, known_after=0.5)
     pressing = sale.in_background(BUYERS)
     number = named(sale).number
     earlier, value = beacon.value(number - 1), beacon.value(number)
@@ -107,7 +107,7 @@ def test_a_person_brings_the_value_and_whatever_else_is_refused(
 ) -> None:
     beacon = a_beacon(drand)
     drand.behave(lambda _, __: None)
-    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1, known_after=0.5)
+    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=3, known_after=0.5)
     sale.press(BUYERS)
     until(lambda: kinds(sale) == ["complete"])
     value = beacon.value(named(sale).number)
@@ -138,7 +138,7 @@ def test_an_arbiter_that_dies_while_it_waits_goes_on_waiting(
 ) -> None:
     beacon = a_beacon(drand)
     drand.behave(lambda _, __: None)
-    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1, known_after=0.5)
+    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=3, known_after=0.5)
     sale.press(BUYERS)
     until(lambda: kinds(sale) == ["complete"])
     world.kill(ARBITER)
@@ -151,7 +151,7 @@ def test_an_arbiter_that_dies_while_it_waits_goes_on_waiting(
 def test_a_sale_whose_beacon_never_comes_can_be_cancelled(world: World, publish: Publish, drand: DrandServer) -> None:
     beacon = a_beacon(drand)
     drand.behave(lambda _, __: None)
-    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=1, known_after=0.5)
+    sale = publish(beacon=beacon, stock=2, opens_in=4, lasts=3, known_after=0.5)
     sale.press(BUYERS)
     until(lambda: kinds(sale) == ["complete"])
     assert sale.call("POST", "/cancel", json={"reason": "the beacon is gone"}).status_code == 200

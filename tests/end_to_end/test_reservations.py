@@ -244,7 +244,7 @@ def test_a_region_that_is_cut_off_takes_its_holders_with_it_and_tells_them(
     world: World, publish: Callable[..., Outing]
 ) -> None:
     """Behind a dead line a confirmation is logged, or refused as isolated; it is never acknowledged."""
-    sale = reserve(publish, 1_500, stock=1, waiting_list=1, cut_off_ms=2_500)
+    sale = reserve(publish, 1_500, stock=1, waiting_list=1, cut_off_ms=4_000)
     lost, next_in_line = Told("lost", "west", "confirm", 300.0), Told("next", "north", "confirm", 300.0)
     until(lambda: sale.state()["state"] == "open")
     ends = [Buyers(sale).live([lost])]
