@@ -189,11 +189,11 @@ def test_what_a_fenced_region_has_left_is_sold_elsewhere(world: World, publish: 
 def test_what_a_region_sells_behind_a_dead_line_stays_sold(world: World, publish: Publish) -> None:
     """It is cut off once everybody else was heard; nobody else ever sells its share."""
     quotas = {"north": 10, "south": 10, "west": 10}
-    sale = publish(opens_in=1, lasts=5, cut_off_ms=4_000, method="sharded", quotas=quotas, stock=30)
+    sale = publish(opens_in=1, lasts=5, cut_off_ms=6_000, method="sharded", quotas=quotas, stock=30)
     sale.press([("counted", "west", 0.1)])
     until(lambda: counted(world, sale) == 2)
     world.kill("lines-west")
-    sale.press([("beyond", "west", 0.5), *((f"buyer-{n}", "north", 0.6 + n / 20) for n in range(25))])
+    sale.press([("beyond", "west", 0.2), *((f"buyer-{n}", "north", 0.6 + n / 20) for n in range(25))])
     until(lambda: sale.of_type("cut_off"))
     world.start("lines-west")
     fold = replayed(sale)

@@ -8,7 +8,7 @@ from service.world.world import World
 from tests.patience import until
 from tests.worlds import SECOND, Outing
 
-CUT_OFF_MS = 4_000
+CUT_OFF_MS = 5_000
 
 
 def gateways(world: World, region: str) -> list[str]:
@@ -45,11 +45,14 @@ def test_a_region_whose_gateways_stop_is_cut_off_and_learns_it_when_they_go_on(
 
 
 def test_what_a_region_logs_behind_a_dead_line_ends_as_cut_off(world: World, publish: Callable[..., Outing]) -> None:
-    """Its own gateways hear nothing of it and go on taking entries; nobody is told that such an entry won."""
+    """Its own gateways hear nothing of it and go on taking entries; nobody is told that such an entry won.
+
+    They do so for half of the cut-off.
+    """
     sale = publish(skew_ms=20, grace_ms=100, cut_off_ms=CUT_OFF_MS, stock=10, lasts=8)
     sale.press([("counted", "west", 0.1)], wait_seconds=10)
     world.kill("lines-west")
-    beyond = sale.in_background([("beyond", "west", 1.5)], wait_seconds=40)
+    beyond = sale.in_background([("beyond", "west", 0.2)], wait_seconds=40)
     [held_up] = sale.press([("held-up", "south", 1.6)], wait_seconds=30)
     assert held_up.answer["state"] == "won"
     world.start("lines-west")
