@@ -222,8 +222,8 @@ def test_no_unit_is_with_two_people_and_no_acknowledged_confirmation_is_lost(
 def test_when_everybody_else_lets_go_the_last_in_line_gets_the_unit(
     world: World, publish: Callable[..., Outing]
 ) -> None:
-    sale = reserve(publish, 700, stock=1, waiting_list=4, lasts=10)
-    doing = [("nothing", 0.0), ("confirm", -8.0), ("release", 0.0), ("confirm", -8.0), ("confirm", 300.0)]
+    sale = reserve(publish, 2_000, stock=1, waiting_list=4, lasts=15)
+    doing = [("nothing", 0.0), ("confirm", -8.0), ("release", 0.0), ("confirm", -8.0), ("confirm", 1_800.0)]
     buyers = [Told(f"buyer-{n}", REGIONS[n % 3], does, early) for n, (does, early) in enumerate(doing)]
     until(lambda: sale.state()["state"] == "open")
     ends = []
@@ -244,8 +244,8 @@ def test_a_region_that_is_cut_off_takes_its_holders_with_it_and_tells_them(
     world: World, publish: Callable[..., Outing]
 ) -> None:
     """Behind a dead line a confirmation is logged, or refused as isolated; it is never acknowledged."""
-    sale = reserve(publish, 1_500, stock=1, waiting_list=1, cut_off_ms=4_000)
-    lost, next_in_line = Told("lost", "west", "confirm", 300.0), Told("next", "north", "confirm", 300.0)
+    sale = reserve(publish, 4_000, stock=1, waiting_list=1, cut_off_ms=4_000)
+    lost, next_in_line = Told("lost", "west", "confirm", 300.0), Told("next", "north", "confirm", 3_500.0)
     until(lambda: sale.state()["state"] == "open")
     ends = [Buyers(sale).live([lost])]
     until(lambda: sale.of_type("held"))
