@@ -16,6 +16,8 @@ from typing import Any, Self
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from service.world.ports import free_port
+
 Policy = Callable[["Offer"], int | None]
 """The status to answer with; None where it has dealt with the connection itself."""
 
@@ -81,7 +83,7 @@ class Receiver:
                 """The other side has hung up."""
 
         self._make = lambda port: Server(("127.0.0.1", port), Handler)
-        self._server = self._make(0)
+        self._server = self._make(free_port())
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)

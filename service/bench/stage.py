@@ -24,6 +24,7 @@ from whenever import Instant, TimeDelta
 from service import processes
 from service.bench.frame import BenchmarkError
 from service.store.embedded import SERVER_ENVIRONMENT, server_binary
+from service.world.ports import free_port
 from service.world.world import ARBITER, RegionPlan, World, WorldPlan
 
 REGION: Final = "here"
@@ -155,13 +156,6 @@ def rival_server(store_url: str) -> Iterator[tuple[int, int]]:
         yield port, server.pid
     finally:
         processes.end([server])
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

@@ -30,6 +30,7 @@ from service.gateway.tokens import SCOPES, new_token, token_table
 from service.store import keys
 from service.store.embedded import EmbeddedStore
 from service.world.distance import Line, write_lines
+from service.world.ports import Ports
 
 READY_TIMEOUT_SECONDS: Final = 60.0
 ARBITER: Final = "arbiter"
@@ -99,7 +100,8 @@ class World:
         self.stores: dict[str, str] = {}
         """By region, and for the arbiter: the URL of the store itself, without distance."""
         self.embedded: dict[str, EmbeddedStore] = {}
-        self.ports = {region.name: plan.ports.get(region.name) or _free_port() for region in plan.regions}
+        self._ports = Ports()
+        self.ports = {region.name: plan.ports.get(region.name) or self._ports.take() for region in plan.regions}
         self.ways: dict[str, dict[str, int]] = {}
         """By region: the port, on this machine, at which its gateways reach each other region, as far as it is."""
         self.watched: dict[str, int] = {}
@@ -133,6 +135,7 @@ class World:
         """End everything, and forget it where the folder was temporary."""
         processes.end([process.child for process in self._processes.values()])
         self._opened.close()
+        self._ports.close()
         if self.plan.folder is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -145,7 +148,7 @@ class World:
         """Start another process just like `name`, to be called `twin`; monitoring asks it at a port of its own."""
         command = [*self._processes[name].command]
         if name in self.watched:
-            self.watched[twin] = _free_port()
+            self.watched[twin] = self._ports.take()
             command[command.index("--metrics") + 1] = f"127.0.0.1:{self.watched[twin]}"
         self._run(twin, command)
 
@@ -260,7 +263,7 @@ class World:
         near_arbiter: dict[str, str] = {}
         to_regions: dict[str, str] = {}
         for region in self.plan.regions:
-            servers[region.name] = [_free_port(socket.SOCK_DGRAM) for _ in references]
+            servers[region.name] = [self._ports.take(socket.SOCK_DGRAM) for _ in references]
             lines = [
                 Line("packets", str(near_port), str(far_port), region.distance_seconds)
                 for near_port, far_port in zip(servers[region.name], references, strict=True)
@@ -274,11 +277,12 @@ class World:
                     lines.append(Line("stream", str(path), far.removeprefix("unix://"), region.distance_seconds))
                     far = f"unix://{path}"  # noqa: PLW2901
                 ways[region.name] = far
-            self.ways[region.name] = {other.name: _free_port() for other in self.plan.regions if other is not region}
+            others = [other for other in self.plan.regions if other is not region]
+            self.ways[region.name] = {other.name: self._ports.take() for other in others}
             lines += [
                 Line("stream", f":{self.ways[region.name][other.name]}", f":{self.ports[other.name]}", far_seconds)
-                for other in self.plan.regions
-                if other is not region and (far_seconds := region.distance_seconds + other.distance_seconds)
+                for other in others
+                if (far_seconds := region.distance_seconds + other.distance_seconds)
             ]
             plan = self.folder / f"lines-{region.name}.json"
             write_lines(plan, lines)
@@ -287,7 +291,7 @@ class World:
 
     def _start_reference(self, number: int) -> int:
         """A time server whose clock is this machine's: the truth of this world."""
-        port, name = _free_port(socket.SOCK_DGRAM), f"reference-{number}"
+        port, name = self._ports.take(socket.SOCK_DGRAM), f"reference-{number}"
         clock = f"simulated:fate={self._fate_path(name)}" if self.plan.has_fates else "real"
         listen = ["--listen", f"127.0.0.1:{port}", "--local-reference", "--host-clock", clock]
         self._run(name, [sys.executable, "-m", "clockd", "serve", *listen])
@@ -295,7 +299,7 @@ class World:
 
     def _start_clock(self, region: RegionPlan, servers: list[int]) -> None:
         name = f"clockd-{region.name}"
-        self.watched[name] = _free_port()
+        self.watched[name] = self._ports.take()
         self._run(
             name,
             [
@@ -332,7 +336,7 @@ class World:
         home = min(self.plan.regions, key=lambda region: region.distance_seconds)
         flags = [word for name, url in to_regions.items() for word in ("--region", f"{name}={url}")]
         flags += [word for url in self.plan.beacons for word in ("--beacon", url)]
-        self.watched[ARBITER] = _free_port()
+        self.watched[ARBITER] = self._ports.take()
         self._run(
             ARBITER,
             [
@@ -359,7 +363,7 @@ class World:
         self._run("notary", [*ours, "--arbiter", *flags, *stores])
 
     def _start_notifier(self, flags: tuple[str, ...]) -> None:
-        self.watched[NOTIFIER] = _free_port()
+        self.watched[NOTIFIER] = self._ports.take()
         ours = [sys.executable, "-m", "service.command", "notifier", "--store", self.stores[ARBITER]]
         self._run(NOTIFIER, [*ours, "--metrics", f"127.0.0.1:{self.watched[NOTIFIER]}", *flags])
 
@@ -372,12 +376,6 @@ class World:
             if process.child.poll() is not None:
                 log = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
                 raise WorldError(f"{name} ended with status {process.child.returncode}: {log[-1] if log else ''}")
-
-
-def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _readiness(port: int) -> str:

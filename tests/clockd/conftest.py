@@ -5,12 +5,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from clockd.host import HostClock
 from clockd.reader import Reader, Reading
+from service.world.ports import free_port
 from tests.patience import until
 
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -42,18 +44,8 @@ def clockd(spawn: Spawn) -> Spawn:
 
 @pytest.fixture
 def port() -> Callable[[], int]:
-    """A UDP port of loopback that is free now; none is given twice."""
-    held: list[socket.socket] = []
-
-    def find() -> int:
-        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        probe.bind(("127.0.0.1", 0))
-        held.append(probe)
-        found = int(probe.getsockname()[1])
-        probe.close()
-        return found
-
-    return find
+    """A UDP port of loopback that is free; none is given twice."""
+    return partial(free_port, socket.SOCK_DGRAM)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from service.world.ports import free_port
+
 DEADLINE_SECONDS = 60.0
 
 
@@ -20,9 +21,7 @@ DEADLINE_SECONDS = 60.0
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that it was started in; what it prints is in `serve.log`."""
     folder = tmp_path_factory.mktemp("served")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "address").write_text(address)
     environment = {**os.environ, "PATH": path(), "FIRSTCOME_SERVE_LISTEN": address}
     with (folder / "serve.log").open("wb") as log:

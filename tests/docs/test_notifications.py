@@ -14,8 +14,8 @@ from standardwebhooks import Webhook
 
 from service.notify.sending import ATTEMPT_SECONDS
 from service.notify.webhooks import EVENTS, MOST_OF_A_MERCHANT, new_secret
+from service.world.ports import free_port
 from tests.patience import until
-from tests.service.store.conftest import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
 

@@ -6,7 +6,6 @@ what is measured is what the rules take. Buyers press all the while, so it is se
 
 import http.client
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -21,6 +20,7 @@ import yaml
 from whenever import Instant, TimeDelta
 
 from service import processes
+from service.world.ports import free_port
 from service.world.world import ARBITER, World
 from tests.ops.test_rules import FILES, OPS, tool
 from tests.patience import until
@@ -89,7 +89,7 @@ class Monitoring:
         self._world, self._folder = world, folder
         self._opened = ExitStack()
         self.receiver = Receiver()
-        self._prometheus_port, self._alertmanager_port = _free_port(), _free_port()
+        self._prometheus_port, self._alertmanager_port = free_port(), free_port()
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -259,12 +259,6 @@ def call(world: World, region: str, method: str, path: str, body: Any = None) ->
         return answer.status, json.loads(answer.read() or b"null")
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _quoted(text: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from service.world.ports import free_port
 from tests.patience import until
 from tests.service.command.conftest import Firstcome
 from tests.service.processes import Program
-from tests.service.store.conftest import free_port
 
 VERBS = [
     *("demo", "serve", "gateway", "arbiter", "notary", "export", "audit", "prove", "bench", "compare", "token", "key"),

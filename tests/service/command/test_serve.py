@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from service.world.ports import free_port
 from tests.patience import until
 from tests.service.command.conftest import Firstcome
 from tests.service.processes import Program, is_running, processes_with
-from tests.service.store.conftest import free_port
 
 TOKEN = "export FIRSTCOME_TOKEN="
 

@@ -10,11 +10,11 @@ from service.gateway.catalogue import catalogue
 from service.gateway.examples import ANSWERS, REQUESTS, TERMS
 from service.gateway.reference import markdown
 from service.gateway.tokens import SCOPES, new_token, token_table
+from service.world.ports import free_port
 from service.world.world import World
 from tests.service.caller import Gateway, request
 from tests.service.processes import Program
 from tests.service.sales import Sales, fresh, publish, terms
-from tests.service.store.conftest import free_port
 
 ROOT = Path(__file__).parents[3]
 

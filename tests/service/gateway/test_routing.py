@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from model.routing import home_region
+from service.world.ports import free_port
 from service.world.world import ARBITER, World
 from tests.patience import until
 from tests.service.caller import KINDS, Gateway
 from tests.service.processes import Program
 from tests.service.sales import fresh, publish, terms
-from tests.service.store.conftest import free_port
 
 REGIONS = ("here", "there")
 

@@ -20,13 +20,13 @@ from whenever import Instant, OffsetDateTime, ZonedDateTime
 from model.stated import instant_ns
 from service.gateway import times
 from service.gateway.times import ZoneError, in_zone, told_in_zone, utc, why_not, zone_name
+from service.world.ports import free_port
 from service.world.world import World
 from tests.patience import until
 from tests.search import many
 from tests.service.caller import Gateway
 from tests.service.processes import Program
 from tests.service.sales import Sales, fresh, publish, terms
-from tests.service.store.conftest import free_port
 
 ZONES = sorted(whenever.available_timezones() - {"Factory"})
 

@@ -17,12 +17,12 @@ from service.notify.webhooks import (
     encode_dead_letter,
 )
 from service.store import keys
+from service.world.ports import free_port
 from service.world.world import ARBITER, World
 from tests.patience import until
 from tests.service.caller import Gateway
 from tests.service.processes import Program
 from tests.service.sales import fresh, publish, terms
-from tests.service.store.conftest import free_port
 
 URL = "https://93.184.216.34/hook"
 """An address of the public internet, which nobody calls: this world has no notifier."""

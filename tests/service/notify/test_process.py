@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from service.store import keys
+from service.world.ports import free_port
 from tests.patience import until
 from tests.receiver import Receiver, take
 from tests.service.caller import Gateway
 from tests.service.command.conftest import Firstcome
 from tests.service.notify.telling import FLAGS, Merchant, Notifier, all_dead, is_told, numbers, sell, subscribe
-from tests.service.store.conftest import free_port
 
 
 def test_what_is_given_up_is_on_a_list_and_can_be_sent_again(

@@ -23,13 +23,6 @@ def _listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
-def free_port() -> int:
-    """A TCP port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def start_redis() -> Iterator[Redis]:
     """Starts Debian's server with settings (underscores are hyphens) and returns its URL; ends them all."""

@@ -9,7 +9,8 @@ from redis import exceptions
 from service.command.base import CannotRun, open_store
 from service.store.lane import Lane
 from service.store.opening import UnsafeStoreError, check_settings, connect
-from tests.service.store.conftest import Redis, free_port
+from service.world.ports import free_port
+from tests.service.store.conftest import Redis
 
 
 def check(url: str) -> None:
