@@ -41,13 +41,14 @@ demo: $(READY)
 	$(BIN)/firstcome demo
 
 # Two lanes side by side, which wait for clocks and processes as often as they compute. Then whole sales beside faults, by
-# themselves, because a busy machine is one more fault; both wait for what was agreed on more than they work. What only
-# computes takes what these leave, from the beginning to the end.
+# themselves, because a busy machine is one more fault; and apart from them those with a world of their own, and those that
+# sign as a beacon does, slowly. What only computes takes what these leave, from the beginning to the end.
 COMPUTING := tests/model tests/proofs tests/refinement
 CLOCKS := tests/clockd tests/docs tests/service/command tests/service/store
 WAITING := tests/service tests/ops $(addprefix --ignore=,$(filter tests/service/%,$(CLOCKS)))
-SALES := tests/end_to_end
-FAULTS := tests/faults tests/firstcome
+APART := tests/faults/test_watching.py tests/faults/test_host_clocks.py tests/end_to_end/test_beacon.py
+SALES := tests/end_to_end $(addprefix --ignore=,$(filter tests/end_to_end/%,$(APART)))
+FAULTS := tests/faults tests/firstcome $(addprefix --ignore=,$(filter tests/faults/%,$(APART)))
 PYTEST := $(BIN)/pytest -p no:cacheprovider --durations 12
 
 test: $(READY)
@@ -56,10 +57,12 @@ test: $(READY)
 	$(PYTEST) $(CLOCKS); timed=$$?; \
 	wait $$waiting; waited=$$?; cat $(VENV)/waiting.log; \
 	$(PYTEST) $(SALES) >$(VENV)/sales.log 2>&1 & sales=$$!; \
+	$(PYTEST) $(APART) >$(VENV)/apart.log 2>&1 & apart=$$!; \
 	$(PYTEST) $(FAULTS); faults=$$?; \
 	wait $$sales; sold=$$?; cat $(VENV)/sales.log; \
+	wait $$apart; apart=$$?; cat $(VENV)/apart.log; \
 	wait $$computing; computed=$$?; cat $(VENV)/computing.log; \
-	exit $$((computed + timed + waited + faults + sold))
+	exit $$((computed + timed + waited + faults + sold + apart))
 
 style: $(READY)
 	$(BIN)/ruff format --check --quiet .
