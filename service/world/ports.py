@@ -15,6 +15,7 @@ _HELD_AT: Final = "127.77.0.1"
 _FIRST: Final = 10_000
 _GIVEN_AWAY: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FEWEST: Final = 1_000
+_TRIES: Final = 10_000
 
 
 class Ports:
@@ -30,7 +31,8 @@ class Ports:
             OSError: there is none.
         """
         candidates = _candidates()
-        for port in random.sample(candidates, len(candidates)):
+        for _ in range(_TRIES):
+            port = random.choice(candidates)
             held = socket.socket()
             try:
                 held.bind((_HELD_AT, port))
