@@ -36,6 +36,7 @@ _TIMESPEC = struct.Struct("@qq")
 _clock_ns = time.clock_gettime_ns
 _RAW: Final = time.CLOCK_MONOTONIC_RAW
 _REALTIME: Final = time.CLOCK_REALTIME
+_BOOTTIME: Final = time.CLOCK_BOOTTIME
 
 
 class HostClock(Protocol):
@@ -87,7 +88,7 @@ class RealClock:
         return _clock_ns(CLOCK_MONOTONIC_COARSE)
 
     def boottime_ns(self) -> int:
-        return _clock_ns(time.CLOCK_BOOTTIME)
+        return _clock_ns(_BOOTTIME)
 
     def from_kernel_ns(self, kernel_realtime_ns: int) -> int:
         return kernel_realtime_ns

@@ -25,13 +25,13 @@ Next: `track.py` (what is possible after many exchanges), `clockd/reader.py` (st
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PPB = 1_000_000_000  # parts per billion in one
 PPT = 1_000_000_000_000  # parts per trillion in one
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """All integers from `earliest_ns` to `latest_ns`, both included; of UTC − RAW, or of UTC. Never empty."""
 
     earliest_ns: int

@@ -199,7 +199,7 @@ def _replaced(value: Any, leaves: Iterator[Plain]) -> Any:
     if isinstance(value, z3.ExprRef | Symbolic):
         return next(leaves)
     parts = [_replaced(part, leaves) for part in _inside(value)]
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
         return type(value)(parts)
     if isinstance(value, dict):
         return dict(zip(value, parts, strict=True))

@@ -93,7 +93,7 @@ def shown(value: object) -> str:
     if isinstance(value, Exception):
         return f"{type(value).__name__}: {value}"
     parts = ", ".join(map(shown, parts_of(value)))
-    if is_dataclass(value) and not isinstance(value, type):
+    if (is_dataclass(value) and not isinstance(value, type)) or hasattr(value, "_fields"):
         return f"{type(value).__name__}({parts})"
     return f"[{parts}]" if isinstance(value, list) else f"({parts})" if isinstance(value, tuple) else str(value)
 
