@@ -6,13 +6,13 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.world.ports import free_port
+from tests.patience import until
 
 DEADLINE_SECONDS = 60.0
 
@@ -49,11 +49,10 @@ def path() -> str:
 
 def _token(log: Path) -> str:
     """The token that serve printed, once its gateway listens."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+
+    def told() -> str | None:
         text = log.read_text(errors="replace")
         found = re.search(r"^export FIRSTCOME_TOKEN=(\S+)$", text, re.MULTILINE)
-        if found and "gateway listens" in text and "region reached" in text:
-            return found[1]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text(errors="replace"))
+        return found[1] if found and "gateway listens" in text and "region reached" in text else None
+
+    return str(until(told, DEADLINE_SECONDS, f"a token in {log}"))

@@ -24,7 +24,7 @@ from tests.service.sales import publish, terms
 
 HERE = Path(__file__).parent
 REGION = TERMS["regions"][0]
-EXAMPLES = 4
+EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")
